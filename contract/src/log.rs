@@ -1,0 +1,242 @@
+//! The seam to the log: what every backend promises. `log/local.rs` keeps it on one machine, `log/memory.rs` in tests,
+//! `log/kafka.rs` on a broker; `log/conformance.rs` is the suite all of them pass.
+//!
+//! - An append is acknowledged only when durable, and is all-or-nothing per call and topic.
+//! - Records of one key stay in one partition, in the order they were appended.
+//! - Offsets grow; gaps are legal; nobody may assume `next = last + 1`.
+//! - Reading below the first kept offset is an error that names the lost range, never a silent jump.
+//! - At its bound a log pushes back ([`LogError::Full`]); it never drops.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub mod conformance;
+pub mod local;
+pub mod memory;
+
+/// What a producer hands over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// Decides the partition; records of one key keep their order.
+    pub key: Bytes,
+    /// The bytes.
+    pub value: Bytes,
+    /// Names and values beside the bytes.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Record {
+    /// A record without headers.
+    pub fn new(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), value: value.into(), headers: Vec::new() }
+    }
+
+    /// The same record with these headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(String, String)>) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Bytes of key, value and headers: what bounds are counted in.
+    pub fn bytes(&self) -> usize {
+        self.key.len() + self.value.len() + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    }
+}
+
+/// Where an appended record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The partition.
+    pub partition: u32,
+    /// The offset within it.
+    pub offset: u64,
+}
+
+/// A record as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its offset.
+    pub offset: u64,
+    /// When it was appended, microseconds since 1970, UTC, by the log's clock.
+    pub appended_at: i64,
+    /// What was appended.
+    pub record: Record,
+}
+
+/// What a fetch found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Records in offset order; empty when nothing came within the wait.
+    pub records: Vec<Stored>,
+    /// Where to read next.
+    pub next: u64,
+}
+
+/// A topic as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// How many partitions; fixed once created.
+    pub partitions: u32,
+    /// How long records are kept; `None` = for ever.
+    pub retention_age: Option<Duration>,
+    /// How many bytes of records are kept over all partitions; `None` = no limit.
+    pub retention_bytes: Option<u64>,
+}
+
+/// What a caller has to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Remedy {
+    /// Wait and try again.
+    Retry,
+    /// This record only; go on.
+    Reject,
+    /// A person must change configuration, data or the machine: stop with the hint.
+    Fix,
+    /// An invariant is broken: stop.
+    Bug,
+}
+
+/// What went wrong with the log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log is at its bound.
+    #[error("log is full: topic \"{topic}\" holds {bytes} bytes, at most {bytes_max}")]
+    Full {
+        /// The topic.
+        topic: String,
+        /// Bytes it holds.
+        bytes: u64,
+        /// Its bound.
+        bytes_max: u64,
+    },
+    /// The record alone is beyond the bound of a record.
+    #[error("record of {bytes} bytes is beyond the log's bound of {bytes_max}")]
+    RecordTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// The topic was never created.
+    #[error("topic \"{topic}\" does not exist in the log")]
+    UnknownTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// The partition is not one of the topic's.
+    #[error("topic \"{topic}\" has no partition {partition}")]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition asked for.
+        partition: u32,
+    },
+    /// The topic stands with another number of partitions.
+    #[error("topic \"{topic}\" has {found} partitions, {wanted} were declared")]
+    TopicDiffers {
+        /// The topic.
+        topic: String,
+        /// What stands.
+        found: u32,
+        /// What was declared.
+        wanted: u32,
+    },
+    /// Retention has removed records a reader had not read: they are lost to it.
+    #[error("records {asked}..{first} of {topic}/{partition} are gone by retention")]
+    OutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        asked: u64,
+        /// The first offset kept.
+        first: u64,
+    },
+    /// A reader asks beyond the end: its position comes from another log.
+    #[error("offset {asked} of {topic}/{partition} is beyond the log's end {end}")]
+    BeyondEnd {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        asked: u64,
+        /// The next offset to be written.
+        end: u64,
+    },
+    /// Another process writes this log.
+    #[error("log \"{path}\" is in use by another process{holder}")]
+    InUse {
+        /// The file.
+        path: String,
+        /// ` (pid N)` where known.
+        holder: String,
+    },
+    /// The disk or the broker failed.
+    #[error("could not {action} the log at \"{path}\"")]
+    Storage {
+        /// What was being done.
+        action: &'static str,
+        /// The file or broker.
+        path: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The log was closed.
+    #[error("log is closed")]
+    Closed,
+}
+
+impl LogError {
+    /// What the caller has to do.
+    pub const fn remedy(&self) -> Remedy {
+        match self {
+            Self::Full { .. } => Remedy::Retry,
+            Self::RecordTooLarge { .. } => Remedy::Reject,
+            Self::UnknownTopic { .. } | Self::UnknownPartition { .. } | Self::Closed => Remedy::Bug,
+            Self::TopicDiffers { .. } | Self::OutOfRange { .. } | Self::BeyondEnd { .. } | Self::InUse { .. } | Self::Storage { .. } => Remedy::Fix,
+        }
+    }
+}
+
+/// Largest record a log takes: twice the HTTP body of one event, below every broker's default of 1 MiB with headroom for batches.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// An ordered, durable, partitioned log.
+#[async_trait]
+pub trait EventLog: Send + Sync + Debug {
+    /// Creates the topic, or checks that it stands as declared.
+    async fn ensure_topic(&self, spec: &TopicSpec) -> Result<(), LogError>;
+
+    /// Number of partitions of a topic.
+    async fn partitions(&self, topic: &str) -> Result<u32, LogError>;
+
+    /// Appends all records or none, and answers after they are durable, with their positions in the order given.
+    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError>;
+
+    /// Reads from offset `from` on, up to about `bytes_max` bytes (at least one record), waiting up to `wait` for the first.
+    async fn fetch(&self, topic: &str, partition: u32, from: u64, bytes_max: usize, wait: Duration) -> Result<Batch, LogError>;
+
+    /// First kept offset and next offset to be written.
+    async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError>;
+
+    /// Removes records below `offset`.
+    async fn truncate_before(&self, topic: &str, partition: u32, offset: u64) -> Result<(), LogError>;
+
+    /// Applies the topics' retention by age and size, never removing a record at or above `keep_from` of its partition
+    /// (what the lake has not committed yet). Answers how many records went.
+    async fn retain(&self, now_micros: i64, keep_from: &crate::Offsets) -> Result<u64, LogError>;
+}
