@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The statistics of surveillance as SQL functions: Arrow in, Arrow out. No IO, no clock, no dice but a seed.
+//!
+//! [`FUNCTIONS`] is the one list. Each entry is a file with definition, source, cautions and a worked example (which is a
+//! test), its pure numbers in a folder beside it, and its SQL cases there. `window`, `aggregate` and `scalar` present an entry
+//! to DataFusion. Undefined is NULL with a [`Reason`].
+
+mod aggregate;
+mod arguments;
+mod documentation;
+mod fixed_point;
+mod function;
+mod neighbours;
+mod normal;
+mod reason;
+mod registry;
+mod scalar;
+mod window;
+
+pub mod fdr;
+pub mod gi_star;
+
+pub use arguments::{Arguments, Texts};
+pub use documentation::{ArgumentDoc, FunctionDoc, documentation};
+pub use fixed_point::{Deviations, ROWS_MAX};
+pub use function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
+pub use neighbours::{Adjacency, Observations};
+pub use normal::{quantile, two_sided_p, upper_p};
+pub use reason::Reason;
+pub use registry::{aggregates, register, scalars, windows};
+
+/// Every function, in the order of the documentation.
+pub static FUNCTIONS: &[&Function] = &[&gi_star::FUNCTION, &fdr::FUNCTION];

@@ -1,0 +1,175 @@
+//! The arguments of one call as columns, and the columns of its answer: the only place that reads and builds Arrow arrays
+//! for the functions.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
+};
+use datafusion_common::cast::{as_float64_array, as_int64_array, as_list_array};
+use datafusion_common::{Result, exec_err, internal_err};
+
+use crate::function::{DefaultValue, Function, Returns, fields};
+
+/// The evaluated arguments of one call: of a batch (scalar), a partition (window) or a group (aggregate).
+#[derive(Debug, Clone, Copy)]
+pub struct Arguments<'a> {
+    function: &'static Function,
+    columns: &'a [ArrayRef],
+    rows: usize,
+}
+
+impl<'a> Arguments<'a> {
+    /// Columns already cast to the types of [`Function::coerce`].
+    pub(crate) fn new(function: &'static Function, columns: &'a [ArrayRef], rows: usize) -> Self {
+        Self { function, columns, rows }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn column(&self, index: usize) -> Result<&'a ArrayRef> {
+        match self.columns.get(index) {
+            Some(column) => Ok(column),
+            None => internal_err!("{} was called without argument {index}", self.function.name),
+        }
+    }
+
+    /// A column of numbers.
+    pub fn numbers(&self, index: usize) -> Result<&'a Float64Array> {
+        as_float64_array(self.column(index)?)
+    }
+
+    /// A column of lists.
+    pub fn lists(&self, index: usize) -> Result<&'a ListArray> {
+        as_list_array(self.column(index)?)
+    }
+
+    /// A column of texts.
+    pub fn texts(&self, index: usize) -> Result<Texts<'a>> {
+        Texts::new(self.column(index)?)
+    }
+
+    /// An option that holds for the whole call, as a number.
+    pub fn number_option(&self, index: usize) -> Result<Option<f64>> {
+        let argument = &self.function.arguments[index];
+        let given = match self.columns.get(index) {
+            Some(column) => self.single(index, as_float64_array(column)?.iter())?,
+            None => None,
+        };
+        Ok(given.or(match argument.default {
+            Some(DefaultValue::Number(x)) => Some(x),
+            Some(DefaultValue::Integer(i)) => Some(i as f64),
+            _ => None,
+        }))
+    }
+
+    /// An option that holds for the whole call, as a whole number within `bounds`.
+    pub fn integer_option(&self, index: usize, bounds: std::ops::RangeInclusive<i64>) -> Result<i64> {
+        let argument = &self.function.arguments[index];
+        let given = match self.columns.get(index) {
+            Some(column) => self.single(index, as_int64_array(column)?.iter())?,
+            None => None,
+        };
+        let value = match (given, argument.default) {
+            (Some(value), _) | (None, Some(DefaultValue::Integer(value))) => value,
+            _ => return exec_err!("{} of {} must be given", argument.name, self.function.name),
+        };
+        if bounds.contains(&value) {
+            return Ok(value);
+        }
+        let (low, high) = (bounds.start(), bounds.end());
+        exec_err!("{} of {} is {value}: give a whole number from {low} to {high}", argument.name, self.function.name)
+    }
+
+    /// The one value an option has in all rows; none if it is NULL or there is no row.
+    fn single<T: PartialEq + Copy>(&self, index: usize, mut values: impl Iterator<Item = Option<T>>) -> Result<Option<T>> {
+        let Some(first) = values.next() else { return Ok(None) };
+        if values.all(|other| other == first) {
+            return Ok(first);
+        }
+        let name = self.function.arguments[index].name;
+        exec_err!("{name} of {} differs between rows: it is an option of the whole call, give one value", self.function.name)
+    }
+
+    /// The answer as the function declares it: one column for each named result, of `rows` rows.
+    pub fn answer(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+        match self.function.returns {
+            Returns::Struct(outputs) => Ok(Arc::new(StructArray::try_new(fields(outputs), columns, None)?)),
+            _ => internal_err!("{} does not answer with a struct", self.function.name),
+        }
+    }
+}
+
+/// A column of texts in any of Arrow's encodings, read without copying.
+#[derive(Debug, Clone, Copy)]
+pub enum Texts<'a> {
+    /// 32-bit offsets.
+    Small(&'a StringArray),
+    /// 64-bit offsets.
+    Large(&'a LargeStringArray),
+    /// Views.
+    View(&'a StringViewArray),
+}
+
+impl<'a> Texts<'a> {
+    /// Reads a column of texts.
+    pub fn new(column: &'a ArrayRef) -> Result<Self> {
+        let any = column.as_any();
+        if let Some(texts) = any.downcast_ref() {
+            Ok(Self::Small(texts))
+        } else if let Some(texts) = any.downcast_ref() {
+            Ok(Self::Large(texts))
+        } else if let Some(texts) = any.downcast_ref() {
+            Ok(Self::View(texts))
+        } else {
+            internal_err!("a text column came as {}", column.data_type())
+        }
+    }
+
+    /// The text of a row; none if NULL.
+    pub fn get(&self, row: usize) -> Option<&'a str> {
+        match self {
+            Self::Small(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Self::Large(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Self::View(texts) => texts.is_valid(row).then(|| texts.value(row)),
+        }
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Small(texts) => texts.len(),
+            Self::Large(texts) => texts.len(),
+            Self::View(texts) => texts.len(),
+        }
+    }
+
+    /// True if there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A column of numbers for an answer; NULL where there is none.
+pub(crate) fn numbers(values: impl IntoIterator<Item = Option<f64>>) -> ArrayRef {
+    let values = values.into_iter().map(|value| value.filter(|v| v.is_finite()));
+    Arc::new(values.collect::<Float64Array>())
+}
+
+/// A column of whole numbers for an answer.
+pub(crate) fn integers(values: impl IntoIterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<Int64Array>())
+}
+
+/// A column of texts for an answer.
+pub(crate) fn texts(values: impl IntoIterator<Item = Option<&'static str>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<StringArray>())
+}
+
+/// A column of truth values for an answer.
+pub(crate) fn booleans(values: impl IntoIterator<Item = Option<bool>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<BooleanArray>())
+}

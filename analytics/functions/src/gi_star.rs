@@ -1,0 +1,84 @@
+//! `gi_star`: where is it hot? Getis and Ord's local Gi* over the grids of a partition.
+//!
+//! With n grids, weights 1 for a grid and its neighbours (itself included, the "star"), x̄ = Σx/n, S² = Σx²/n − x̄²:
+//!
+//! Gi*ᵢ = ( Σⱼ wᵢⱼ xⱼ − x̄ Σⱼ wᵢⱼ ) / ( S · √( [ n Σⱼ wᵢⱼ² − (Σⱼ wᵢⱼ)² ] / (n − 1) ) ),  p = 2 (1 − Φ(|z|)).
+//!
+//! Source: Ord and Getis (1995), Local spatial autocorrelation statistics, Geographical Analysis 27(4), equation 14.
+//! Row-standardizing the weights leaves z unchanged.
+//!
+//! Cautions: p is that of one grid; over a map use `fdr`. The normal approximation is poor with few neighbours or sparse
+//! counts: `gi_star_permutation` then. NULL where all values are equal or the neighbourhood is the whole map. What counts as
+//! a value, and what becomes of doubled and unknown grids: [`crate::Observations`].
+//! Worked example: `six_points_within_fifteen` in `gi_star/scores.rs`.
+
+mod scores;
+
+pub use scores::z_scores;
+
+use arrow::array::{Array, ArrayRef};
+use datafusion_common::{Result, exec_err};
+
+use crate::Reason;
+use crate::arguments::{Arguments, Texts, numbers, texts};
+use crate::fixed_point::{Deviations, ROWS_MAX};
+use crate::function::{Argument, Function, Kind, Output, Returns, Type};
+use crate::neighbours::Observations;
+use crate::normal::two_sided_p;
+
+pub(crate) static FUNCTION: Function = Function {
+    name: "gi_star",
+    source: file!(),
+    kind: Kind::Window,
+    question_en: "Where are high values (hot) or low values (cold) together, compared with the whole map?",
+    question_zh: "哪些网格及其邻居的数值明显高于（热点）或低于（冷点）全市？",
+    arguments: MAP,
+    returns: Returns::Struct(&[Output::new("z", Type::Number), Output::new("p", Type::Number), Output::new("reason", Type::Text)]),
+    literature: "Ord and Getis 1995, Geographical Analysis 27(4) 286-306",
+    evaluate,
+};
+
+/// The arguments every statistic of a map begins with.
+pub(crate) const MAP: &[Argument] = &[GRID, VALUE, NEIGHBOURS];
+
+pub(crate) const GRID: Argument = Argument::required("grid_id", Type::Text, "the grid of the row", "该行的网格编号");
+pub(crate) const VALUE: Argument =
+    Argument::required("value", Type::Number, "its value; NULL is missing, not zero", "网格的数值；NULL 表示缺失而非零");
+pub(crate) const NEIGHBOURS: Argument = Argument::required(
+    "neighbours",
+    Type::Texts,
+    "the grids beside it (grids.neighbours); the grid itself always counts",
+    "相邻网格列表（grids.neighbours）；网格自身始终计入",
+);
+
+fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
+    let observed = observe(arguments, FUNCTION.name)?;
+    let deviations = Deviations::of(&observed.values);
+    let z = z_scores(&deviations, &observed.neighbours);
+    let undefined = if deviations.are_zero() { Reason::ZeroVariance } else { Reason::AllGrids };
+    let result = |row: &Result<u32, Reason>| row.and_then(|place| Some(z[place as usize]).filter(|z| !z.is_nan()).ok_or(undefined));
+    let results: Vec<_> = observed.rows.iter().map(result).collect();
+    arguments.answer(vec![
+        numbers(results.iter().map(|r| r.ok())),
+        numbers(results.iter().map(|r| r.ok().map(two_sided_p))),
+        texts(results.iter().map(|r| r.err().map(Reason::as_str))),
+    ])
+}
+
+/// Reads grid, value and neighbours of a partition.
+pub(crate) fn observe(arguments: &Arguments<'_>, function: &str) -> Result<Observations> {
+    let rows = arguments.rows();
+    if rows > ROWS_MAX {
+        return exec_err!("a partition of {function} has {rows} rows, more than {ROWS_MAX}: add PARTITION BY or aggregate first");
+    }
+    let (grids, values, lists) = (arguments.texts(0)?, arguments.numbers(1)?, arguments.lists(2)?);
+    let names = Texts::new(lists.values())?;
+    let grids: Vec<Option<&str>> = (0..rows).map(|row| grids.get(row)).collect();
+    let values: Vec<Option<f64>> = values.iter().collect();
+    let offsets = lists.value_offsets();
+    let list = |row: usize| {
+        let range = if lists.is_valid(row) { offsets[row] as usize..offsets[row + 1] as usize } else { 0..0 };
+        range.filter_map(move |item| names.get(item))
+    };
+    Ok(Observations::new(&grids, &values, (0..rows).map(list)))
+}

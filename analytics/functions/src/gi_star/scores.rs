@@ -1,0 +1,97 @@
+//! The Gi* scores of observed grids: pure numbers, for the SQL function and for whoever keeps a map up to date.
+
+use crate::fixed_point::Deviations;
+use crate::neighbours::Adjacency;
+
+/// The z of each place; NaN where the neighbourhood is the whole map, all NaN where all values are equal.
+///
+/// With binary weights and self, k = neighbours + 1 is both Σw and Σw², so the denominator depends on k alone: one square
+/// root for each k that occurs. The numerator is a sum of integers, so no order of rows or neighbours changes a bit of it.
+pub fn z_scores(deviations: &Deviations, neighbours: &Adjacency) -> Vec<f64> {
+    assert_eq!(deviations.each.len(), neighbours.len(), "one deviation for each place");
+    let most = neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
+    let scales: Vec<f64> = (0..=most).map(|others| scale(deviations, others + 1)).collect();
+    let each = &deviations.each;
+    let places = each.iter().zip(neighbours.iter());
+    places
+        .map(|(own, beside)| {
+            let sum = beside.iter().fold(*own, |sum, other| sum + each[*other as usize]);
+            (sum as f64 - (beside.len() + 1) as f64 * deviations.remainder) * scales[beside.len()]
+        })
+        .collect()
+}
+
+/// 1 / ( S · sqrt( [n k − k²] / (n − 1) ) ), NaN if undefined.
+fn scale(deviations: &Deviations, k: usize) -> f64 {
+    let n = deviations.each.len() as f64;
+    let k = k as f64;
+    if deviations.are_zero() || k >= n {
+        return f64::NAN;
+    }
+    1.0 / (deviations.variance() * (n - k) * k / (n - 1.0)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn z(values: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
+        z_scores(&Deviations::of(values), &Adjacency::from_lists(lists.iter().map(|l| l.iter().copied())))
+    }
+
+    fn check(got: &[f64], expected: &[f64], within: f64) {
+        assert_eq!(got.len(), expected.len());
+        for (i, (a, b)) in got.iter().zip(expected).enumerate() {
+            assert!((a - b).abs() <= within, "place {i}: {a}, expected {b}");
+        }
+    }
+
+    /// Worked example: six points, neighbours within a distance of 15 (Getis and Ord's own, by the book's formula).
+    #[test]
+    fn six_points_within_fifteen() {
+        let points: [(f64, f64); 6] = [(10.0, 10.0), (20.0, 10.0), (40.0, 10.0), (15.0, 20.0), (30.0, 20.0), (30.0, 30.0)];
+        let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1) <= 15.0;
+        let lists: Vec<Vec<u32>> = points.iter().map(|a| (0..6).filter(|j| near(*a, points[*j as usize])).collect()).collect();
+        let expected = [-1.397_276_26, -0.289_177_62, 0.650_649_64, -0.289_177_62, 1.234_520_88, 2.024_243_31];
+        check(&z(&[2.0, 3.0, 3.2, 5.0, 8.0, 7.0], &lists), &expected, 5e-9);
+    }
+
+    fn queen(width: u32, height: u32) -> Vec<Vec<u32>> {
+        let beside = |a: u32, b: u32| (a % width).abs_diff(b % width) <= 1 && (a / width).abs_diff(b / width) <= 1;
+        (0..width * height).map(|a| (0..width * height).filter(|b| beside(a, *b)).collect()).collect()
+    }
+
+    #[test]
+    fn five_by_five_grid_as_spdep_has_it() {
+        let x = [1, 2, 1, 0, 3, 2, 8, 9, 1, 0, 1, 9, 12, 2, 1, 0, 1, 2, 1, 0, 1, 0, 1, 2, 1].map(f64::from);
+        let expected = [
+            0.536860, 1.189075, 0.904607, -0.091030, -0.954417, 1.189075, 2.915792, 2.789239, 0.890937, -1.086667, 0.904607, 2.789239,
+            2.915792, 0.764383, -1.371134, -0.375497, 0.637830, 1.017490, 0.005062, -1.086667, -1.285812, -1.371134, -1.086667, -1.086667,
+            -0.954417,
+        ];
+        check(&z(&x, &queen(5, 5)), &expected, 5e-7);
+    }
+
+    #[test]
+    fn no_variance_and_no_rest_are_undefined() {
+        assert!(z(&[3.0; 9], &queen(3, 3)).iter().all(|z| z.is_nan()));
+        let center = z(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &queen(3, 3));
+        assert!(center[4].is_nan() && center[0].is_finite());
+        assert!(z(&[1.0], &queen(1, 1))[0].is_nan());
+        assert!(z(&[], &[]).is_empty());
+    }
+
+    /// The definition, term by term, in O(n²).
+    pub(super) fn naive(x: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
+        let n = x.len() as f64;
+        let mean = x.iter().sum::<f64>() / n;
+        let s = (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let row = |(i, list): (usize, &Vec<u32>)| {
+            let w: Vec<f64> = (0..x.len()).map(|j| f64::from(u8::from(i == j || list.contains(&(j as u32))))).collect();
+            let (sum, square): (f64, f64) = (w.iter().sum(), w.iter().map(|w| w * w).sum());
+            let own: f64 = w.iter().zip(x).map(|(w, x)| w * x).sum();
+            (own - mean * sum) / (s * ((n * square - sum * sum) / (n - 1.0)).sqrt())
+        };
+        lists.iter().enumerate().map(row).collect()
+    }
+}
