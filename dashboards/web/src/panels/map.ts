@@ -1,0 +1,182 @@
+// The map: every grid in the class of its Gi*, drawn from the city's own polygons; no tiles, no foreign host.
+import { gridName, parentName } from "../city.ts";
+import { aria, chart, INK, plain, registerMap, rem, tooltip } from "../chart.ts";
+import type { Polygons } from "../door.ts";
+import { button, el, fill, table } from "../dom.ts";
+import { count, probability, score } from "../format.ts";
+import { byHeat, COLOR, type Heat, heatOf, HEATS, isHot, MARK } from "../heat.ts";
+import { borders } from "../outline.ts";
+import { ALL } from "../questions.ts";
+import { shownGrid } from "../rounds.ts";
+import type { Hotspot } from "../rows.ts";
+import { heatName, say } from "../text.ts";
+import type { Measure, Period } from "../view.ts";
+import { LISTED } from "./hotspots.ts";
+import { panel, swap } from "./panel.ts";
+import type { Scene } from "./scene.ts";
+
+/** Patterns beside the colours, for eyes that do not tell the colours apart. */
+const DECAL: Partial<Record<Heat, object>> = {
+  hot99: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4, color: "rgba(0,0,0,0.28)" },
+  hot95: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1, 7], rotation: -Math.PI / 4, color: "rgba(0,0,0,0.3)" },
+  cold: { symbol: "circle", dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [6, 0], symbolSize: 0.5, color: "rgba(0,0,0,0.35)" },
+  unknown: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1, 6], rotation: Math.PI / 4, color: "rgba(160,180,210,0.35)" },
+};
+
+export function map() {
+  const frame = panel("map", "map");
+  let scene: Scene | null = null;
+  const measure = choice<Measure>(["count", "excess"], (value) => scene?.choose({ measure: value }));
+  const period = choice<Period>(["24h", "7d"], (value) => scene?.choose({ period: value }));
+  const category = el("select", { "data-control": "category" });
+  category.addEventListener("change", () => scene?.choose({ category: category.value }));
+  frame.tools.append(measure.root, period.root, category);
+  const views = swap(frame.tools, frame.body, () => scene?.redraw());
+  const legend = el("ul", { class: "legend" });
+  const veil = el("div", { class: "veil", "aria-hidden": "true" });
+  const empty = el("p", { class: "waiting" });
+  frame.body.append(legend, veil, empty);
+  const drawing = chart(views.chart);
+  drawing.instance.on("click", (event) => {
+    if (typeof event.name === "string" && event.name !== "") scene?.choose({ grid: event.name });
+  });
+  let registered: Polygons | null = null;
+
+  function draw(next: Scene): void {
+    scene = next;
+    const { city, view, fresh } = next;
+    const language = view.language;
+    const asked = city.hotspots?.view;
+    frame.head(language, asked ? caption(asked.measure, asked.period, asked.category, language) : "", city.failures.get("hotspots") ?? city.failures.get("polygons"));
+    measure.draw(view.measure, (value) => say(value === "count" ? "measureCount" : "measureExcess", language), say("measureLabel", language));
+    period.draw(view.period, (value) => say(value === "24h" ? "period24h" : "period7d", language), say("periodLabel", language));
+    drawCategories(category, next);
+    drawLegend(legend, next);
+    veil.hidden = fresh.condition === "live" || fresh.condition === "archive";
+    veil.textContent = fresh.condition === "starting" ? "" : say("veil", language);
+    empty.textContent = city.polygons ? (city.polygons.value.features.length === 0 ? say("noGrids", language) : "") : say("waiting", language);
+    views.show(language, () => asTable(next));
+    if (!city.polygons || city.polygons.value.features.length === 0) return;
+    if (registered === null || JSON.stringify(registered) !== JSON.stringify(city.polygons.value)) register(city.polygons.value);
+    registered = city.polygons.value;
+    drawing.show(option(next, registered));
+  }
+  return { root: frame.root, draw };
+}
+
+function caption(measure: Measure, period: Period, category: string, language: Scene["view"]["language"]): string {
+  const topic = category === ALL ? say("allCategories", language) : category;
+  return [say(measure === "count" ? "measureCount" : "measureExcess", language), say(period === "24h" ? "period24h" : "period7d", language), topic].join(" · ");
+}
+
+/** A row of buttons of which one is pressed. */
+function choice<T extends string>(values: readonly T[], chosen: (value: T) => void) {
+  const buttons = values.map((value) => button("", { "data-control": value, "data-key": value }, () => chosen(value)));
+  const root = el("div", { class: "choice", role: "group" }, ...buttons);
+  return {
+    root,
+    draw(current: T, name: (value: T) => string, label: string): void {
+      root.setAttribute("aria-label", label);
+      values.forEach((value, index) => {
+        buttons[index]!.textContent = name(value);
+        buttons[index]!.setAttribute("aria-pressed", String(value === current));
+      });
+    },
+  };
+}
+
+function drawCategories(select: HTMLSelectElement, { city, view }: Scene): void {
+  const names = [ALL, ...(city.categories?.value ?? [])];
+  if (!names.includes(view.category)) names.push(view.category);
+  select.setAttribute("aria-label", say("category", view.language));
+  const labels = names.map((name) => (name === ALL ? say("allCategories", view.language) : name));
+  const shown = [...select.options].map((option) => option.text);
+  if (shown.join("\n") !== labels.join("\n")) fill(select, ...names.map((name, index) => el("option", { value: name }, labels[index]!)));
+  select.value = view.category;
+}
+
+function drawLegend(list: HTMLElement, { city, view }: Scene): void {
+  const counts = new Map<Heat, number>();
+  for (const row of city.hotspots?.value ?? []) counts.set(heatOf(row.z), (counts.get(heatOf(row.z)) ?? 0) + 1);
+  const items = HEATS.map((heat) =>
+    el("li", { "data-class": heat }, el("span", { class: `swatch ${heat}`, "aria-hidden": "true" }, MARK[heat]), heatName(heat, view.language), el("b", {}, count(counts.get(heat) ?? 0))),
+  );
+  fill(list, ...items, el("li", { class: "frame" }, el("span", { class: "swatch framed", "aria-hidden": "true" }), say("fdrNote", view.language)));
+}
+
+function register(polygons: Polygons): void {
+  registerMap("grids", polygons as never);
+  const lines = borders(polygons.features);
+  const geometry = { type: "MultiLineString", coordinates: lines };
+  registerMap("borders", { type: "FeatureCollection", features: [{ type: "Feature", properties: { name: "borders" }, geometry }] } as never);
+  bordered = lines.length > 0;
+}
+
+let bordered = false;
+
+/** A degree of longitude is shorter than one of latitude by the cosine of the latitude. */
+function aspect(polygons: Polygons): number {
+  const first = polygons.features.find(({ geometry }) => geometry !== null)?.geometry?.coordinates;
+  const flat = (first as unknown[]).flat(4) as number[];
+  return Math.cos(((flat[1] ?? 0) * Math.PI) / 180);
+}
+
+function option(scene: Scene, polygons: Polygons) {
+  const { city, view } = scene;
+  const rows = new Map((city.hotspots?.value ?? []).map((row) => [row.gridId, row]));
+  const ranked = [...rows.values()].filter(isHot).sort(byHeat).slice(0, LISTED).map((row) => row.gridId);
+  const margin = rem() * 0.5;
+  const place = { left: margin, right: margin, top: margin, bottom: margin, preserveAspect: "contain", aspectScale: aspect(polygons) };
+  const chosen = shownGrid(view, city);
+  const data = polygons.features.map((feature) => item(String(feature.properties["grid_id"]), rows, ranked, chosen));
+  const lines = { map: "borders", ...place, silent: true, z: 3, itemStyle: { borderColor: "#8fa6cc", borderWidth: 1.6, areaColor: "transparent" }, emphasis: { disabled: true }, tooltip: { show: false } };
+  return {
+    aria: aria(say("mapAlt", view.language)),
+    tooltip: tooltip((params) => hint(scene, rows.get((params as { name: string }).name), (params as { name: string }).name)),
+    ...(bordered ? { geo: lines } : {}),
+    series: [{
+      type: "map", map: "grids", nameProperty: "grid_id", ...place, z: 2, selectedMode: false, data,
+      itemStyle: { borderColor: INK.ground, borderWidth: 1, areaColor: COLOR.unknown },
+      label: { show: false },
+      emphasis: { label: { show: false }, itemStyle: { borderColor: "#ffffff", borderWidth: 2.5, areaColor: undefined } },
+    }],
+  };
+}
+
+function item(gridId: string, rows: ReadonlyMap<string, Hotspot>, ranked: readonly string[], chosen: string | null) {
+  const row = rows.get(gridId);
+  const heat = heatOf(row?.z ?? null);
+  const rank = ranked.indexOf(gridId) + 1;
+  const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: 4 } : row && isHot(row) ? { borderColor: "#ffffff", borderWidth: 2 } : {};
+  const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * 1.15, fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: [1, 5], borderRadius: 9 };
+  return {
+    name: gridId,
+    value: row?.z ?? Number.NaN,
+    itemStyle: { areaColor: COLOR[heat], decal: DECAL[heat], ...border },
+    emphasis: { itemStyle: { areaColor: COLOR[heat] } },
+    ...(rank > 0 ? { label, emphasis: { label, itemStyle: { areaColor: COLOR[heat] } } } : {}),
+  };
+}
+
+function hint({ city, view }: Scene, row: Hotspot | undefined, gridId: string): string {
+  const language = view.language;
+  const name = [parentName(city, gridId, language), gridName(city, gridId, language)].filter(Boolean).join(" · ");
+  if (!row) return plain(name);
+  const heat = heatOf(row.z);
+  const lines = [
+    name,
+    `${MARK[heat]} ${heatName(heat, language)}${isHot(row) ? " · q < 0.05" : ""}`,
+    `${say("events", language)} ${count(row.events)} · ${say("usual", language)} ${count(row.baseline, 1)}`,
+    `z ${score(row.z)} · q ${probability(row.q)}`,
+  ];
+  return lines.map(plain).join("\n");
+}
+
+function asTable({ city, view }: Scene): HTMLElement {
+  const language = view.language;
+  const columns = [{ head: say("grid", language) }, { head: say("district", language) }, { head: say("class", language) }, { head: say("events", language), numeric: true }, { head: say("usual", language), numeric: true }, { head: "z", numeric: true }, { head: "q", numeric: true }];
+  const rows = [...(city.hotspots?.value ?? [])].sort(byHeat).map((row) => [
+    gridName(city, row.gridId, language), parentName(city, row.gridId, language), `${MARK[heatOf(row.z)]} ${heatName(heatOf(row.z), language)}`, count(row.events), count(row.baseline, 1), score(row.z), probability(row.q),
+  ]);
+  return table(say("map", language), columns, rows);
+}

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import * as questions from "../src/questions.ts";
+import { openingView } from "../src/view.ts";
+
+test("a name from the data cannot end its literal", () => {
+  const view = { ...openingView(""), category: "o'clock'; DROP TABLE x --" };
+  expect(questions.literal("it's")).toBe("'it''s'");
+  expect(questions.hotspots(view)).toContain("category = 'o''clock''; DROP TABLE x --'");
+  expect(questions.gridRows("G'1")).toContain("grid_id = 'G''1'");
+});
+
+test("every statement is one bounded SELECT", () => {
+  const view = openingView("");
+  const all = [questions.feeds(), questions.hotspots(view), questions.hotspots({ ...view, category: "noise" }), questions.categories(), questions.recurrence(view),
+    questions.hours("G1", "noise", 0), questions.gridRows("G1"), questions.quarantine(), questions.quarantineReasons(), questions.grids()];
+  for (const statement of all) {
+    expect(statement).toMatch(/^(SELECT|WITH)\b/);
+    expect(statement).toMatch(/\bLIMIT \d+$/);
+    expect(statement).not.toContain(";");
+    expect(statement).not.toContain("SELECT *");
+  }
+});
+
+test("hours are asked for the city, a grid, and a category of it", () => {
+  expect(questions.hours(null, "*", 0)).not.toContain("AND");
+  expect(questions.hours("G1", "noise", 0)).toContain("hour >= TIMESTAMP '1970-01-01T00:00:00.000Z' AND grid_id = 'G1' AND category = 'noise'");
+});

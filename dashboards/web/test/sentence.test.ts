@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { hotspot, type Hotspot } from "../src/rows.ts";
+import { sentence } from "../src/sentence.ts";
+
+function finding(changes: Partial<Hotspot>) {
+  const row = hotspot({ category: "*", period: "24h", measure: "count", events: 14, baseline: 18.26, z: 4.6, p: 0.000004, q: 0.0005, n: 123 });
+  return { row: { ...row, ...changes }, neighbours: 8, neighbourShare: 0.92 };
+}
+
+test("a hotspot is told with its counts, its odds and the number of grids tested", () => {
+  expect(sentence(finding({}), "zh")).toBe(
+    "过去 24 小时本格 14 件（往常 18.3 件），与 8 个邻格合看，邻格占 92 %。若件数在全市随机分布，很难出现这样的集中：z = 4.60，p < 0.001，同时检验 123 个网格后 q < 0.001，判为热点。",
+  );
+  expect(sentence(finding({}), "en")).toContain("z = 4.60, p < 0.001; q < 0.001 over 123 grids. A hotspot.");
+});
+
+test("warm is not hot while q is not below 0.05", () => {
+  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "zh")).toContain("尚不足以判为热点");
+  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "en")).toContain("no hotspot yet");
+});
+
+test("an undefined statistic is told with its reason, never as calm", () => {
+  const undefinedRow = { z: null, p: null, q: null, reason: "zero_variance" };
+  expect(sentence(finding(undefinedRow), "zh")).toContain("无法判断是否为热点：各网格数值相同");
+  expect(sentence(finding({ ...undefinedRow, reason: "new_reason" }), "en")).toContain("Cannot say whether it is a hotspot: new_reason");
+});
+
+test("cold, even and excess each have their own words", () => {
+  expect(sentence(finding({ z: -2 }), "en")).toContain("clearly below");
+  expect(sentence(finding({ z: 0.3, q: 0.9 }), "zh")).toContain("没有显著差别");
+  expect(sentence(finding({ measure: "excess" }), "zh")).toContain("超出往常的幅度");
+});
