@@ -13,6 +13,7 @@
 //!
 //! Verbs of the flow: *poll, normalize, publish, consume, append, scan, run, serve, reject*.
 
+pub mod address;
 pub mod clock;
 mod event;
 pub mod grids;
