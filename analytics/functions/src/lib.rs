@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod arguments;
+mod dice;
 mod documentation;
 mod fixed_point;
 mod function;
@@ -18,8 +19,11 @@ mod window;
 
 pub mod fdr;
 pub mod gi_star;
+pub mod gi_star_permutation;
+pub mod local_moran;
 
 pub use arguments::{Arguments, Texts};
+pub use dice::Dice;
 pub use documentation::{ArgumentDoc, FunctionDoc, documentation};
 pub use fixed_point::{Deviations, ROWS_MAX};
 pub use function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
@@ -29,4 +33,4 @@ pub use reason::Reason;
 pub use registry::{aggregates, register, scalars, windows};
 
 /// Every function, in the order of the documentation.
-pub static FUNCTIONS: &[&Function] = &[&gi_star::FUNCTION, &fdr::FUNCTION];
+pub static FUNCTIONS: &[&Function] = &[&gi_star::FUNCTION, &gi_star_permutation::FUNCTION, &local_moran::FUNCTION, &fdr::FUNCTION];

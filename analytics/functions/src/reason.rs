@@ -43,6 +43,8 @@ reasons! {
     AllGrids = "all_grids", "The neighbourhood holds every grid: there is no rest to compare with.", "邻域包含全部网格：没有可比较的其余部分。";
     /// The grid has no observed neighbour.
     NoNeighbours = "no_neighbours", "The grid has no neighbour with a value.", "该网格没有带数值的邻居。";
+    /// The grid's own value is the mean of the map, so it is on no side.
+    AtMean = "at_mean", "The grid's own value is the mean of the map: it is neither high nor low.", "该网格数值等于全图均值，既不偏高也不偏低。";
     /// Fewer steps or bins than the method needs.
     ShortHistory = "short_history", "There are fewer steps than the method needs.", "历史步数少于方法所需。";
     /// Fewer cases than the method needs.

@@ -2,7 +2,7 @@
 
 mod reference;
 
-use functions::{Deviations, Observations, gi_star};
+use functions::{Deviations, Observations, gi_star, local_moran};
 use reference::Table;
 
 /// The z of gi_star for each row of a table of zones, in row order.
@@ -47,4 +47,21 @@ fn counties_of_north_carolina_match_spdep() {
     let z = z_scores(&expected, "zone", "SID74", &neighbours);
     let difference = largest_difference(&z, &expected.numbers("gistar_b"));
     assert!(difference < 1e-9, "gistar_b differs by {difference}");
+}
+
+#[test]
+fn local_moran_of_taipei_villages_matches_spdep() {
+    let Some(expected) = reference::read("gistar/taipei_village_expected_localstats.csv.zst") else { return };
+    let neighbours = reference::read("gistar/taipei_village_queen_neighbours.csv").expect("both files come together");
+    for cut in expected.split(&["month", "type"]) {
+        let observed = observe(&cut, "zone", "count", &neighbours);
+        let results = local_moran::local_moran(&Deviations::of(&observed.values), &observed.neighbours);
+        let results: Vec<_> = results.into_iter().map(|r| r.unwrap()).collect();
+        let i: Vec<f64> = results.iter().map(|r| r.i).collect();
+        let z: Vec<f64> = results.iter().map(|r| r.z.unwrap()).collect();
+        let difference = largest_difference(&i, &cut.numbers("local_moran_i"));
+        assert!(difference < 1e-9, "I differs by {difference}");
+        let difference = largest_difference(&z, &cut.numbers("local_moran_z"));
+        assert!(difference < 1e-9, "z differs by {difference}");
+    }
 }
