@@ -14,8 +14,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub mod conformance;
+mod limits;
 pub mod local;
 pub mod memory;
+mod retention;
+
+pub use limits::LogLimits;
 
 /// What a producer hands over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,6 +132,24 @@ pub enum LogError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The records of one call are together beyond the bound of a call: the caller has to send fewer at once.
+    #[error("{records} records of {bytes} bytes in one append are beyond the log's bound of {bytes_max}")]
+    AppendTooLarge {
+        /// How many records were handed over.
+        records: usize,
+        /// Their bytes.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A topic was declared that no backend can keep.
+    #[error("topic \"{topic}\" cannot be declared: {detail}")]
+    InvalidTopic {
+        /// The topic.
+        topic: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The topic was never created.
     #[error("topic \"{topic}\" does not exist in the log")]
     UnknownTopic {
@@ -177,7 +199,7 @@ pub enum LogError {
         end: u64,
     },
     /// Another process writes this log.
-    #[error("log \"{path}\" is in use by another process{holder}")]
+    #[error("log \"{path}\" is in use by another writer{holder}: stop it, or choose another data directory")]
     InUse {
         /// The file.
         path: String,
@@ -206,8 +228,8 @@ impl LogError {
         match self {
             Self::Full { .. } => Remedy::Retry,
             Self::RecordTooLarge { .. } => Remedy::Reject,
-            Self::UnknownTopic { .. } | Self::UnknownPartition { .. } | Self::Closed => Remedy::Bug,
-            Self::TopicDiffers { .. } | Self::OutOfRange { .. } | Self::BeyondEnd { .. } | Self::InUse { .. } | Self::Storage { .. } => Remedy::Fix,
+            Self::AppendTooLarge { .. } | Self::UnknownTopic { .. } | Self::UnknownPartition { .. } | Self::Closed => Remedy::Bug,
+            Self::InvalidTopic { .. } | Self::TopicDiffers { .. } | Self::OutOfRange { .. } | Self::BeyondEnd { .. } | Self::InUse { .. } | Self::Storage { .. } => Remedy::Fix,
         }
     }
 }
@@ -225,15 +247,19 @@ pub trait EventLog: Send + Sync + Debug {
     async fn partitions(&self, topic: &str) -> Result<u32, LogError>;
 
     /// Appends all records or none, and answers after they are durable, with their positions in the order given.
+    ///
+    /// Not cancellation safe: a call dropped before its answer may still have appended.
     async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError>;
 
     /// Reads from offset `from` on, up to about `bytes_max` bytes (at least one record), waiting up to `wait` for the first.
+    ///
+    /// Cancellation safe: the position is the caller's.
     async fn fetch(&self, topic: &str, partition: u32, from: u64, bytes_max: usize, wait: Duration) -> Result<Batch, LogError>;
 
     /// First kept offset and next offset to be written.
     async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError>;
 
-    /// Removes records below `offset`.
+    /// Removes records below `offset`; below the first kept one nothing is left to do, beyond the end is an error.
     async fn truncate_before(&self, topic: &str, partition: u32, offset: u64) -> Result<(), LogError>;
 
     /// Applies the topics' retention by age and size, never removing a record at or above `keep_from` of its partition
