@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
+    TimestampMicrosecondArray,
 };
-use datafusion_common::cast::{as_float64_array, as_int64_array, as_list_array};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::DataType;
+use datafusion_common::cast::{
+    as_boolean_array, as_float64_array, as_int64_array, as_interval_mdn_array, as_list_array, as_timestamp_microsecond_array,
+};
 use datafusion_common::{Result, exec_err, internal_err};
 
 use crate::function::{DefaultValue, Function, Returns, fields};
@@ -23,6 +28,11 @@ impl<'a> Arguments<'a> {
     /// Columns already cast to the types of [`Function::coerce`].
     pub(crate) fn new(function: &'static Function, columns: &'a [ArrayRef], rows: usize) -> Self {
         Self { function, columns, rows }
+    }
+
+    /// The name of the function, for messages.
+    pub fn name(&self) -> &'static str {
+        self.function.name
     }
 
     /// The number of rows.
@@ -42,6 +52,33 @@ impl<'a> Arguments<'a> {
         as_float64_array(self.column(index)?)
     }
 
+    /// A column of truth values.
+    pub fn booleans(&self, index: usize) -> Result<&'a BooleanArray> {
+        as_boolean_array(self.column(index)?)
+    }
+
+    /// A column of points in time, in microseconds of UTC.
+    pub fn instants(&self, index: usize) -> Result<&'a TimestampMicrosecondArray> {
+        as_timestamp_microsecond_array(self.column(index)?)
+    }
+
+    /// An optional column of numbers, row by row; the default where it is omitted or NULL.
+    pub fn numbers_or_default(&self, index: usize) -> Result<Vec<Option<f64>>> {
+        let default = self.default_number(index);
+        match self.columns.get(index) {
+            Some(column) => Ok(as_float64_array(column)?.iter().map(|given| given.or(default)).collect()),
+            None => Ok(vec![default; self.rows]),
+        }
+    }
+
+    fn default_number(&self, index: usize) -> Option<f64> {
+        match self.function.arguments[index].default {
+            Some(DefaultValue::Number(x)) => Some(x),
+            Some(DefaultValue::Integer(i)) => Some(i as f64),
+            _ => None,
+        }
+    }
+
     /// A column of lists.
     pub fn lists(&self, index: usize) -> Result<&'a ListArray> {
         as_list_array(self.column(index)?)
@@ -54,16 +91,29 @@ impl<'a> Arguments<'a> {
 
     /// An option that holds for the whole call, as a number.
     pub fn number_option(&self, index: usize) -> Result<Option<f64>> {
-        let argument = &self.function.arguments[index];
         let given = match self.columns.get(index) {
             Some(column) => self.single(index, as_float64_array(column)?.iter())?,
             None => None,
         };
-        Ok(given.or(match argument.default {
-            Some(DefaultValue::Number(x)) => Some(x),
-            Some(DefaultValue::Integer(i)) => Some(i as f64),
-            _ => None,
-        }))
+        Ok(given.or(self.default_number(index)))
+    }
+
+    /// An option that holds for the whole call, as a span of time in microseconds.
+    pub fn span_option(&self, index: usize) -> Result<i64> {
+        let argument = &self.function.arguments[index];
+        let given = match self.columns.get(index) {
+            Some(column) => self.single(index, as_interval_mdn_array(column)?.iter())?,
+            None => None,
+        };
+        let (months, days, nanoseconds) = match (given, argument.default) {
+            (Some(span), _) => (span.months, span.days, span.nanoseconds),
+            (None, Some(DefaultValue::Days(days))) => (0, days, 0),
+            _ => return exec_err!("{} of {} must be given", argument.name, self.function.name),
+        };
+        if months != 0 {
+            return exec_err!("{} of {} counts months, whose length varies: give days or hours", argument.name, self.function.name);
+        }
+        Ok(i64::from(days) * MICROSECONDS_A_DAY + nanoseconds / 1000)
     }
 
     /// An option that holds for the whole call, as a whole number within `bounds`.
@@ -101,7 +151,19 @@ impl<'a> Arguments<'a> {
             _ => internal_err!("{} does not answer with a struct", self.function.name),
         }
     }
+
+    /// The answer of an aggregate that gives a list: its rows as columns.
+    pub fn rows_answer(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+        let (Returns::List(outputs), DataType::List(field)) = (self.function.returns, self.function.return_type()) else {
+            return internal_err!("{} does not answer with a list", self.function.name);
+        };
+        let rows = StructArray::try_new(fields(outputs), columns, None)?;
+        Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths([rows.len()]), Arc::new(rows), None)?))
+    }
 }
+
+/// Days × this many fit 64 bits for any 32-bit number of days.
+const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
 /// A column of texts in any of Arrow's encodings, read without copying.
 #[derive(Debug, Clone, Copy)]
