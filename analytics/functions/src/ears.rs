@@ -1,0 +1,100 @@
+//! `ears_c1`, `ears_c2`, `ears_c3`: is there a surge, judged by the last few bins alone?
+//!
+//! Baseline of 7 bins: t−7 … t−1 (C1), t−9 … t−3 (C2, a guard of 2 bins so that a slow rise does not hide itself), mean ȳ,
+//! deviation s = √(Σ(y−ȳ)²/6), at least `min_sigma`. Score (yₜ − ȳ)/s, upper ȳ + z₁₋α s, alarm if yₜ is above.
+//! C3 adds what C2 was above 1 over the bins t−2 … t and alarms above z₁₋α.
+//!
+//! Source: Hutwagner, Thompson, Seeman and Treadwell (2003), Journal of Urban Health 80 (suppl. 1).
+//!
+//! Cautions: EARS knows no weekday: use weeks, or standardize days by weekday first. C3 of R's surveillance
+//! (`earsC(method = "C3")`, 1.20 to 1.26) leaves the current bin out, against its own manual, and alarms a bin late; this is
+//! the definition. A missing bin is not zero: bins whose baseline holds one have no answer (`incomplete_bin`).
+//! With `min_sigma` 0 a baseline of equal bins has no score (`zero_variance`), yet what is above it alarms.
+//! Worked example: `c1_of_series_a` in `ears/charts.rs`.
+
+mod charts;
+
+pub use charts::{BASELINE, GUARD, Setting, Surge, cumulative, shewhart};
+
+use arrow::array::ArrayRef;
+use datafusion_common::{Result, exec_err};
+
+use crate::Reason;
+use crate::arguments::{Arguments, booleans, numbers, texts};
+use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
+use crate::normal::quantile;
+
+pub(crate) static C1: Function = ears("ears_c1", &[VALUE, MIN_SIGMA, alpha(0.001)], |a| chart(a, |v, s| shewhart(v, 0, s)));
+pub(crate) static C2: Function = ears("ears_c2", &[VALUE, MIN_SIGMA, alpha(0.001)], |a| chart(a, |v, s| shewhart(v, GUARD, s)));
+pub(crate) static C3: Function = ears("ears_c3", &[VALUE, MIN_SIGMA, alpha(0.025)], |a| chart(a, cumulative));
+
+const fn ears(name: &'static str, arguments: &'static [Argument], evaluate: fn(&Arguments<'_>) -> Result<ArrayRef>) -> Function {
+    Function {
+        name,
+        source: file!(),
+        kind: Kind::OrderedWindow,
+        question_en: "Is there a surge against the last few bins?",
+        question_zh: "与最近几个时段相比，是否出现激增？",
+        arguments,
+        returns: Returns::Struct(RETURNS),
+        literature: "Hutwagner et al. 2003, Journal of Urban Health 80(2 suppl. 1) i89-i96",
+        evaluate,
+    }
+}
+
+const RETURNS: &[Output] = &[
+    Output::new("score", Type::Number),
+    Output::new("upper", Type::Number),
+    Output::new("alarm", Type::Boolean),
+    Output::new("reason", Type::Text),
+];
+
+const VALUE: Argument =
+    Argument::required("value", Type::Number, "the count of a bin; NULL is missing, not zero", "时段计数；NULL 表示缺失");
+const MIN_SIGMA: Argument = Argument::optional(
+    "min_sigma",
+    Type::Number,
+    DefaultValue::Number(0.5),
+    "floor of the baseline's standard deviation; 0 for none",
+    "基线标准差下限；0 表示不设",
+);
+
+const fn alpha(default: f64) -> Argument {
+    Argument::optional(
+        "alpha",
+        Type::Number,
+        DefaultValue::Number(default),
+        "share of false alarms accepted a bin",
+        "每个时段可接受的误报率",
+    )
+}
+
+fn chart(arguments: &Arguments<'_>, compute: fn(&[Option<f64>], Setting) -> Vec<std::result::Result<Surge, Reason>>) -> Result<ArrayRef> {
+    let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
+    let surges = compute(&values, setting(arguments)?);
+    arguments.answer(vec![
+        numbers(surges.iter().map(|s| s.ok()?.score)),
+        numbers(surges.iter().map(|s| Some(s.ok()?.upper))),
+        booleans(surges.iter().map(|s| Some(s.ok()?.alarm))),
+        texts(surges.iter().map(reason)),
+    ])
+}
+
+fn reason(surge: &std::result::Result<Surge, Reason>) -> Option<&'static str> {
+    match surge {
+        Ok(surge) => surge.score.is_none().then_some(Reason::ZeroVariance.as_str()),
+        Err(reason) => Some(reason.as_str()),
+    }
+}
+
+fn setting(arguments: &Arguments<'_>) -> Result<Setting> {
+    let min_sigma = arguments.number_option(1)?.unwrap_or(0.0);
+    let alpha = arguments.number_option(2)?.unwrap_or(f64::NAN);
+    if !(min_sigma >= 0.0 && min_sigma.is_finite()) {
+        return exec_err!("min_sigma of {} is {min_sigma}: give a number of at least 0", arguments.name());
+    }
+    if !(alpha > 0.0 && alpha < 1.0) {
+        return exec_err!("alpha of {} is {alpha}: give a number between 0 and 1", arguments.name());
+    }
+    Ok(Setting { min_sigma, threshold: -quantile(alpha) })
+}
