@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod arguments;
+mod counts;
 mod dice;
 mod documentation;
 mod fixed_point;
@@ -17,12 +18,23 @@ mod registry;
 mod scalar;
 mod window;
 
+pub mod ears;
+pub mod emerging_hotspot;
 pub mod fdr;
 pub mod gi_star;
 pub mod gi_star_permutation;
+pub mod kaplan_meier;
 pub mod local_moran;
+pub mod mann_kendall;
+pub mod recurrence_interval;
+pub mod repeats;
+pub mod wilson;
+
+mod nb_upper;
+mod poisson_upper;
 
 pub use arguments::{Arguments, Texts};
+pub use counts::Counts;
 pub use dice::Dice;
 pub use documentation::{ArgumentDoc, FunctionDoc, documentation};
 pub use fixed_point::{Deviations, ROWS_MAX};
@@ -33,4 +45,20 @@ pub use reason::Reason;
 pub use registry::{aggregates, register, scalars, windows};
 
 /// Every function, in the order of the documentation.
-pub static FUNCTIONS: &[&Function] = &[&gi_star::FUNCTION, &gi_star_permutation::FUNCTION, &local_moran::FUNCTION, &fdr::FUNCTION];
+pub static FUNCTIONS: &[&Function] = &[
+    &gi_star::FUNCTION,
+    &gi_star_permutation::FUNCTION,
+    &local_moran::FUNCTION,
+    &fdr::FUNCTION,
+    &mann_kendall::FUNCTION,
+    &emerging_hotspot::FUNCTION,
+    &ears::C1,
+    &ears::C2,
+    &ears::C3,
+    &kaplan_meier::FUNCTION,
+    &wilson::FUNCTION,
+    &nb_upper::FUNCTION,
+    &poisson_upper::FUNCTION,
+    &recurrence_interval::FUNCTION,
+    &repeats::FUNCTION,
+];
