@@ -2,9 +2,10 @@
 import { LineChart, MapChart } from "echarts/charts";
 import { AriaComponent, GeoComponent, GridComponent, TooltipComponent } from "echarts/components";
 import * as echarts from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 
-echarts.use([LineChart, MapChart, GeoComponent, GridComponent, TooltipComponent, AriaComponent, CanvasRenderer]);
+echarts.use([LineChart, MapChart, GeoComponent, GridComponent, TooltipComponent, AriaComponent, LabelLayout, CanvasRenderer]);
 
 export const INK = { text: "#e9f0fa", soft: "#a9b9d2", line: "#2c3d5a", accent: "#6cb6ff", usual: "#c7d3e6", ground: "#101a2b" };
 

@@ -31,7 +31,7 @@ export const COLOR: Record<Heat, string> = {
   hot95: "#ff9a1f",
   hot90: "#ffe04a",
   even: "#2b3d5c",
-  cold: "#3f8cff",
+  cold: "#2f6bd0",
   unknown: "#1b2536",
 };
 

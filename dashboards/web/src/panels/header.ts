@@ -65,6 +65,8 @@ function set(element: HTMLElement, text: string): void {
 function ageText({ fresh, view }: Scene): string {
   if (fresh.condition === "away" && fresh.answerAgeSeconds !== null) return say("ago", view.language, ageWords(fresh.answerAgeSeconds, view.language));
   if (fresh.ageSeconds === null) return "";
+  // "Stale 14 min": how long it has been standing still, not when.
+  if (fresh.condition === "stale") return ageWords(fresh.ageSeconds, view.language);
   return say("ago", view.language, ageWords(fresh.ageSeconds, view.language));
 }
 

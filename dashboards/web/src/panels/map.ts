@@ -23,6 +23,12 @@ const DECAL: Partial<Record<Heat, object>> = {
   unknown: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1, 6], rotation: Math.PI / 4, color: "rgba(160,180,210,0.35)" },
 };
 
+/** From this many grids on, lines and numbers are thinner so that the colours stay visible. */
+const FINE_FROM = 200;
+
+/** Beyond this a single grid fills the map. */
+const ZOOM_MAX = 16;
+
 export function map() {
   const frame = panel("map", "map");
   let scene: Scene | null = null;
@@ -31,6 +37,8 @@ export function map() {
   const category = el("select", { "data-control": "category" });
   category.addEventListener("change", () => scene?.choose({ category: category.value }));
   frame.tools.append(measure.root, period.root, category);
+  const [zoomIn, zoomOut] = [button("＋", { class: "quiet", "data-key": "in" }, () => zoomBy(1.5)), button("－", { class: "quiet", "data-key": "out" }, () => zoomBy(1 / 1.5))];
+  frame.tools.append(zoomIn, zoomOut);
   const views = swap(frame.tools, frame.body, () => scene?.redraw());
   const legend = el("ul", { class: "legend" });
   const veil = el("div", { class: "veil", "aria-hidden": "true" });
@@ -41,6 +49,18 @@ export function map() {
     if (typeof event.name === "string" && event.name !== "") scene?.choose({ grid: event.name });
   });
   let registered: Polygons | null = null;
+  let zoom = 1;
+
+  // Two layers are drawn from two maps, grids and borders: they are moved together.
+  function zoomBy(factor: number): void {
+    zoom = Math.min(ZOOM_MAX, Math.max(1, zoom * factor));
+    const place = zoom === 1 ? { zoom, center: null } : { zoom };
+    drawing.instance.setOption({ series: [place], ...(bordered ? { geo: place } : {}) });
+  }
+  drawing.instance.on("georoam", () => {
+    const [series] = (drawing.instance.getOption() as { series: { center?: unknown }[] }).series;
+    if (bordered) drawing.instance.setOption({ geo: { center: series?.center ?? null, zoom } });
+  });
 
   function draw(next: Scene): void {
     scene = next;
@@ -52,14 +72,20 @@ export function map() {
     period.draw(view.period, (value) => say(value === "24h" ? "period24h" : "period7d", language), say("periodLabel", language));
     drawCategories(category, next);
     drawLegend(legend, next);
+    zoomIn.setAttribute("aria-label", say("zoomIn", language));
+    zoomOut.setAttribute("aria-label", say("zoomOut", language));
     veil.hidden = fresh.condition === "live" || fresh.condition === "archive";
     veil.textContent = fresh.condition === "starting" ? "" : say("veil", language);
     empty.textContent = city.polygons ? (city.polygons.value.features.length === 0 ? say("noGrids", language) : "") : say("waiting", language);
     views.show(language, () => asTable(next));
     if (!city.polygons || city.polygons.value.features.length === 0) return;
-    if (registered === null || JSON.stringify(registered) !== JSON.stringify(city.polygons.value)) register(city.polygons.value);
-    registered = city.polygons.value;
-    drawing.show(option(next, registered));
+    const polygons = city.polygons.value;
+    if (registered !== polygons) {
+      // Asked again every few minutes and nearly always the same: only another map is worth drawing anew.
+      if (JSON.stringify(registered) !== JSON.stringify(polygons)) register(polygons);
+      registered = polygons;
+    }
+    drawing.show(option(next, registered, legendWidth(legend)));
   }
   return { root: frame.root, draw };
 }
@@ -121,34 +147,40 @@ function aspect(polygons: Polygons): number {
   return Math.cos(((flat[1] ?? 0) * Math.PI) / 180);
 }
 
-function option(scene: Scene, polygons: Polygons) {
+/** What the legend takes of the map's left side; nothing where it stands below. */
+function legendWidth(legend: HTMLElement): number {
+  return getComputedStyle(legend).position === "absolute" ? legend.offsetWidth : 0;
+}
+
+function option(scene: Scene, polygons: Polygons, left: number) {
   const { city, view } = scene;
   const rows = new Map((city.hotspots?.value ?? []).map((row) => [row.gridId, row]));
   const ranked = [...rows.values()].filter(isHot).sort(byHeat).slice(0, LISTED).map((row) => row.gridId);
   const margin = rem() * 0.5;
-  const place = { left: margin, right: margin, top: margin, bottom: margin, preserveAspect: "contain", aspectScale: aspect(polygons) };
+  const place = { left: left + margin, right: margin, top: margin, bottom: margin, preserveAspect: "contain", aspectScale: aspect(polygons) };
   const chosen = shownGrid(view, city);
-  const data = polygons.features.map((feature) => item(String(feature.properties["grid_id"]), rows, ranked, chosen));
-  const lines = { map: "borders", ...place, silent: true, z: 3, itemStyle: { borderColor: "#8fa6cc", borderWidth: 1.6, areaColor: "transparent" }, emphasis: { disabled: true }, tooltip: { show: false } };
+  const fine = polygons.features.length > FINE_FROM;
+  const data = polygons.features.map((feature) => item(String(feature.properties["grid_id"]), rows, ranked, chosen, fine));
+  const lines = { map: "borders", ...place, silent: true, z: 3, itemStyle: { borderColor: "#8fa6cc", borderWidth: fine ? 1 : 1.6, areaColor: "transparent" }, emphasis: { disabled: true }, tooltip: { show: false } };
   return {
     aria: aria(say("mapAlt", view.language)),
     tooltip: tooltip((params) => hint(scene, rows.get((params as { name: string }).name), (params as { name: string }).name)),
     ...(bordered ? { geo: lines } : {}),
     series: [{
-      type: "map", map: "grids", nameProperty: "grid_id", ...place, z: 2, selectedMode: false, data,
-      itemStyle: { borderColor: INK.ground, borderWidth: 1, areaColor: COLOR.unknown },
+      type: "map", map: "grids", nameProperty: "grid_id", ...place, z: 2, roam: "move", selectedMode: false, data, labelLayout: { hideOverlap: true },
+      itemStyle: { borderColor: INK.ground, borderWidth: fine ? 0.6 : 1, areaColor: COLOR.unknown },
       label: { show: false },
       emphasis: { label: { show: false }, itemStyle: { borderColor: "#ffffff", borderWidth: 2.5, areaColor: undefined } },
     }],
   };
 }
 
-function item(gridId: string, rows: ReadonlyMap<string, Hotspot>, ranked: readonly string[], chosen: string | null) {
+function item(gridId: string, rows: ReadonlyMap<string, Hotspot>, ranked: readonly string[], chosen: string | null, fine: boolean) {
   const row = rows.get(gridId);
   const heat = heatOf(row?.z ?? null);
   const rank = ranked.indexOf(gridId) + 1;
-  const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: 4 } : row && isHot(row) ? { borderColor: "#ffffff", borderWidth: 2 } : {};
-  const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * 1.15, fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: [1, 5], borderRadius: 9 };
+  const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: fine ? 2.5 : 4 } : row && isHot(row) ? { borderColor: "#ffffff", borderWidth: fine ? 1.2 : 2 } : {};
+  const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * (fine ? 0.9 : 1.15), fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: fine ? [0, 3] : [1, 5], borderRadius: 9 };
   return {
     name: gridId,
     value: row?.z ?? Number.NaN,
