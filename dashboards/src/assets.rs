@@ -36,14 +36,18 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     match Dist::get(path) {
         Some(file) => found(path, &file, &headers),
         None if path == "index.html" => (StatusCode::SERVICE_UNAVAILABLE, Html(NOT_BUILT)).into_response(),
-        None => Problem::new(StatusCode::NOT_FOUND, "no such page", format!("nothing is served at {:?}; the duty page is at /", uri.path())).into_response(),
+        None => {
+            Problem::new(StatusCode::NOT_FOUND, "no such page", format!("nothing is served at {:?}; the duty page is at /", uri.path()))
+                .into_response()
+        }
     }
 }
 
 fn found(path: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
     let tag = entity_tag(file);
     let cache = if path.starts_with(HASHED) { FOR_EVER } else { ASK_AGAIN };
-    let common = [(CACHE_CONTROL, HeaderValue::from_static(cache)), (ETAG, tag.clone()), (VARY, HeaderValue::from_static("accept-encoding"))];
+    let common =
+        [(CACHE_CONTROL, HeaderValue::from_static(cache)), (ETAG, tag.clone()), (VARY, HeaderValue::from_static("accept-encoding"))];
     if headers.get(IF_NONE_MATCH) == Some(&tag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
@@ -108,5 +112,21 @@ mod tests {
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
         assert!(String::from_utf8_lossy(&body).contains("/no/such"));
+    }
+
+    #[tokio::test]
+    async fn hashed_files_are_kept_for_ever_and_the_page_is_asked_again() {
+        let Some(script) = Dist::iter().find(|path| path.ends_with(".js")) else {
+            eprintln!("skipped: the page is not built (npm run build in dashboards/web)");
+            return;
+        };
+        let response = file(format!("/{script}").parse().unwrap(), asking("gzip")).await;
+        assert_eq!(response.headers()[CACHE_CONTROL], FOR_EVER);
+        assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
+        let page = file(Uri::from_static("/"), HeaderMap::new()).await;
+        assert_eq!(page.headers()[CACHE_CONTROL], ASK_AGAIN);
+        assert!(page.headers().get(CONTENT_ENCODING).is_none());
+        let known = HeaderMap::from_iter([(IF_NONE_MATCH, page.headers()[ETAG].clone())]);
+        assert_eq!(file(Uri::from_static("/"), known).await.status(), StatusCode::NOT_MODIFIED);
     }
 }

@@ -36,7 +36,12 @@ pub(crate) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { body_bytes_max: 1 << 20, body_time_max: Duration::from_secs(15), answer_time_max: Duration::from_secs(60), questions_max: 32 }
+        Self {
+            body_bytes_max: 1 << 20,
+            body_time_max: Duration::from_secs(15),
+            answer_time_max: Duration::from_secs(60),
+            questions_max: 32,
+        }
     }
 }
 
@@ -96,11 +101,19 @@ impl Forward {
         let limit = self.bounds.body_bytes_max;
         let collected = tokio::time::timeout(self.bounds.body_time_max, Limited::new(body, limit).collect()).await.map_err(|_| {
             let seconds = self.bounds.body_time_max.as_secs_f32();
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "body too slow", format!("the body did not arrive within {seconds} s; send it again at once"))
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body too slow",
+                format!("the body did not arrive within {seconds} s; send it again at once"),
+            )
         })?;
         collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
             if error.is::<LengthLimitError>() {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body too large", format!("the body is beyond {limit} bytes; shorten the statement"))
+                Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body too large",
+                    format!("the body is beyond {limit} bytes; shorten the statement"),
+                )
             } else {
                 Problem::new(StatusCode::BAD_REQUEST, "body cut off", format!("the body ended early: {error}"))
             }
@@ -110,13 +123,21 @@ impl Forward {
     fn take_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let count = self.bounds.questions_max;
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many questions", format!("{count} questions are at the SQL door already; ask again shortly"))
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many questions",
+                format!("{count} questions are at the SQL door already; ask again shortly"),
+            )
         })
     }
 
     fn silent(&self) -> Problem {
         let seconds = self.bounds.answer_time_max.as_secs_f32();
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "no answer in time", format!("the SQL door gave no answer within {seconds} s; ask for less"))
+        Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "no answer in time",
+            format!("the SQL door gave no answer within {seconds} s; ask for less"),
+        )
     }
 }
 
@@ -132,7 +153,13 @@ fn hold(incoming: hyper::body::Incoming, place: OwnedSemaphorePermit) -> impl Ht
     })
 }
 
-fn question(method: Method, address: SocketAddr, path_and_query: &str, headers: &HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, Problem> {
+fn question(
+    method: Method,
+    address: SocketAddr,
+    path_and_query: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Problem> {
     let mut request = Request::builder()
         .method(method)
         .uri(format!("http://{address}{path_and_query}"))

@@ -100,8 +100,12 @@ mod tests {
 
     use super::*;
 
-    const SHORT: Bounds =
-        Bounds { body_bytes_max: 64, body_time_max: Duration::from_millis(100), answer_time_max: Duration::from_millis(300), questions_max: 1 };
+    const SHORT: Bounds = Bounds {
+        body_bytes_max: 64,
+        body_time_max: Duration::from_millis(100),
+        answer_time_max: Duration::from_millis(300),
+        questions_max: 1,
+    };
 
     /// A door that says what it was asked; `sleep` never answers, `bad` is refused as the real one refuses.
     async fn door() -> SocketAddr {

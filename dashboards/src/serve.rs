@@ -57,7 +57,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     serve_within(listener, router, Limits::default(), shutdown).await
 }
 
-pub(crate) async fn serve_within(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+pub(crate) async fn serve_within(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     tracing::info!(%address, "duty page listening");
     let places = Arc::new(Semaphore::new(limits.connections_max));

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
 import { compare, compareList } from "./numbers.mjs";
-import { accessible, away, keepsLanguage, keyboard, narrow, stale } from "./promises.mjs";
+import { accessible, away, hanging, keepsLanguage, keyboard, narrow, stale } from "./promises.mjs";
 
 const USAGE = "usage: node check.mjs URL [--screenshot FILE] [--size WIDTHxHEIGHT] [--lang zh|en] [--quick]";
 
@@ -61,6 +61,7 @@ async function main() {
     await step("no sideways scrolling at 1280 and at 640 pixels", () => narrow(visit));
     await step("old data is grey, never calm", () => stale(visit));
     await step("a door that is away keeps the last picture and says so", () => away(visit));
+    await step("a door that hangs is told like one that is away", () => hanging(visit));
   }
   await step("no error, nothing foreign, nothing inline, no markup from data", () => visit.clean());
   await visit.close();

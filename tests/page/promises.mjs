@@ -93,16 +93,30 @@ export async function stale({ page }) {
   return banner;
 }
 
-export async function away({ page }) {
+/** Plays an absence, sees that the last numbers stay under a banner, and that the page comes back by itself. */
+async function absent(page, answer) {
   const was = await condition(page);
-  const numbers = () => page.$$eval("[data-kpi]", (tiles) => tiles.map(({ dataset }) => dataset.value).join());
+  const numbers = () => page.$$eval("[data-kpi]", (tiles) => tiles.map(({ dataset }) => dataset.value ?? ""));
   const before = await numbers();
-  await page.route("**/v1/sql", (route) => route.abort("connectionrefused"));
+  await page.route("**/v1/sql", answer);
   await becomes(page, "away");
   const banner = await looksPast(page);
-  const kept = (await numbers()).split(",").length === before.split(",").length && !(await numbers()).split(",").includes("");
-  must(kept, "the last numbers are gone");
-  await page.unroute("**/v1/sql");
-  await becomes(page, was);
+  const kept = await numbers();
+  must(kept.length === before.length && kept.every((value, index) => (value === "") === (before[index] === "")), "the last numbers are gone");
+  await page.unroute("**/v1/sql", answer);
+  return { banner, back: () => becomes(page, was) };
+}
+
+export async function away({ page }) {
+  const { banner, back } = await absent(page, (route) => route.abort("connectionrefused"));
+  await back();
+  return banner;
+}
+
+export async function hanging({ page }) {
+  const held = [];
+  const { banner, back } = await absent(page, (route) => void held.push(route));
+  await Promise.all(held.map((route) => route.abort("connectionreset")));
+  await back();
   return banner;
 }

@@ -9,6 +9,7 @@ Benjamini-Hochberg are computed from them, so that map, list and sentence agree 
 
 import argparse
 import functools
+import itertools
 import json
 import math
 import random
@@ -29,6 +30,7 @@ FIRST_EN = "Wu Tong Liu Zhu Song He Lan Gui Feng Xing".split()
 SECOND_EN = "yuan tai qiao ting tang fang xiang xi wan tun ling ying jing".split()
 COLUMNS, ROWS = 13, 11
 DAYS = 36
+PERIODS = (("24h", 24), ("7d", 168))
 ZONE = timezone(timedelta(hours=8))
 US = pa.timestamp("us", tz="UTC")
 
@@ -147,32 +149,35 @@ def fdr(ps):
     return out
 
 
+def sums(rows, as_of):
+    """Events and usual events by (category, period) and grid, in one pass over the cells."""
+    last = as_of.replace(minute=0, second=0, microsecond=0)
+    events, base = defaultdict(lambda: defaultdict(int)), defaultdict(lambda: defaultdict(float))
+    for grid_id, category, _, _, hour, count in rows:
+        ago = (last - hour).total_seconds() / 3600
+        for period, hours in PERIODS:
+            for key in ((category, period), ("*", period)):
+                if ago < hours:
+                    events[key][grid_id] += count
+                elif ago < 28 * 24 + hours:
+                    base[key][grid_id] += count * hours / (28 * 24)
+    return events, base
+
+
 def hotspots(city, rows, as_of, version):
     out = []
-    last = as_of.replace(minute=0, second=0, microsecond=0)
-    for category in ["*", *CATEGORIES]:
-        for period, hours in (("24h", 24), ("7d", 168)):
-            events, base = defaultdict(int), defaultdict(float)
-            for grid_id, cat, _, _, hour, count in rows:
-                if category not in ("*", cat):
-                    continue
-                ago = (last - hour).total_seconds() / 3600
-                if ago < hours:
-                    events[grid_id] += count
-                elif ago < 28 * 24 + hours:
-                    base[grid_id] += count * hours / (28 * 24)
-            for measure in ("count", "excess"):
-                values = {}
-                for grid in city.grids:
-                    i = grid["grid_id"]
-                    values[i] = float(events[i]) if measure == "count" else (events[i] - base[i]) / math.sqrt(base[i] + 0.5)
-                result, n = gi_star(city, values)
-                q = fdr({i: p for i, (_, p, _) in result.items()})
-                for i, (z, p, reason) in result.items():
-                    if category == CATEGORIES[6] and measure == "excess":
-                        z, p, reason = None, None, "short_history"
-                    out.append((as_of, version, i, category, period, measure, events[i], base[i], values[i], z, p,
-                                None if z is None else q[i], n, reason))
+    all_events, all_base = sums(rows, as_of)
+    for category, (period, _) in itertools.product(["*", *CATEGORIES], PERIODS):
+        events, base = all_events[category, period], all_base[category, period]
+        for measure in ("count", "excess"):
+            ids = [grid["grid_id"] for grid in city.grids]
+            values = {i: float(events[i]) if measure == "count" else (events[i] - base[i]) / math.sqrt(base[i] + 0.5) for i in ids}
+            result, n = gi_star(city, values)
+            q = fdr({i: p for i, (_, p, _) in result.items()})
+            for i, (z, p, reason) in result.items():
+                if category == CATEGORIES[6] and measure == "excess":
+                    z, p, reason = None, None, "short_history"
+                out.append((as_of, version, i, category, period, measure, events[i], base[i], values[i], z, p, None if z is None else q[i], n, reason))
     return out
 
 
@@ -187,9 +192,9 @@ class Door:
         return now - timedelta(minutes=14) if self.mode == "stale" else now - timedelta(seconds=3)
 
     def refreshed(self):
-        """Builds the tables again when they are older than fifteen seconds, as a live city does; others stand still."""
+        """Builds the tables again when they are older than forty seconds, as a live city does; others stand still."""
         now = datetime.now(timezone.utc)
-        if self.built and (self.mode in ("archive", "stale") or now - self.built < timedelta(seconds=15)):
+        if self.built and (self.mode in ("archive", "stale") or now - self.built < timedelta(seconds=40)):
             return self.context
         self.built, self.version = now, self.version + 7
         as_of = self.as_of(now)

@@ -40,15 +40,16 @@ document.body.append(
 const rounds = new Rounds(city, () => view, drawAll);
 
 /** The server's clock now: its last answer plus the time since on this machine, whose own setting then does not matter. */
-function serverNow(): number {
-  const { serverNow, receivedAt } = rounds.report;
+function presentTime(): number {
+  const { serverNow, receivedAt } = rounds.report();
   return serverNow === null || receivedAt === null ? Date.now() : serverNow + (Date.now() - receivedAt);
 }
 
 function scene(): Scene {
-  const now = serverNow();
+  const now = presentTime();
   const asOf = cityClock(city);
-  const sight = { now, asOf, lastAnswerAt: rounds.report.serverNow, failing: rounds.report.failing, feeds: city.feeds?.value ?? [] };
+  const { serverNow: lastAnswerAt, failing } = rounds.report();
+  const sight = { now, asOf, lastAnswerAt, failing, feeds: city.feeds?.value ?? [] };
   const cityName = view.language === "zh" ? local.city_zh || local.city_en : local.city_en || local.city_zh;
   return { city, view, fresh: freshness(sight), now, asOf, zone: knownZone(local.time_zone), cityName, choose, redraw: drawAll };
 }

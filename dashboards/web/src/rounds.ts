@@ -59,11 +59,18 @@ export interface Report {
   /** The server's clock at the newest answer, and this machine's at the same moment. */
   serverNow: number | null;
   receivedAt: number | null;
+  /** The newest attempt failed, or has been waiting for longer than a person would. */
   failing: boolean;
 }
 
+/** A door that has not answered for so long is as good as away, whatever comes of the request. */
+const HANGING_MS = 10_000;
+
 export class Rounds {
-  readonly report: Report = { serverNow: null, receivedAt: null, failing: false };
+  private serverNow: number | null = null;
+  private receivedAt: number | null = null;
+  private failed = false;
+  private waitingSince: number | null = null;
   private readonly asked = new Map<Name, { statement: string; at: number }>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private running = false;
@@ -75,6 +82,11 @@ export class Rounds {
     private readonly view: () => View,
     private readonly shown: () => void,
   ) {}
+
+  report(): Report {
+    const hanging = this.waitingSince !== null && performance.now() - this.waitingSince > HANGING_MS;
+    return { serverNow: this.serverNow, receivedAt: this.receivedAt, failing: this.failed || hanging };
+  }
 
   /** Starts a round now, or right after the one that is running. */
   wake(): void {
@@ -92,10 +104,10 @@ export class Rounds {
     try {
       await this.askAll();
       this.failures = 0;
-      this.report.failing = false;
+      this.failed = false;
     } catch (error) {
       this.failures += 1;
-      this.report.failing = true;
+      this.failed = true;
       if (!(error instanceof Away)) console.error(error);
     }
     this.shown();
@@ -121,12 +133,15 @@ export class Rounds {
     const asked = this.asked.get(question.name);
     const due = force || asked?.statement !== statement || performance.now() - asked.at >= question.every * 1000;
     if (statement === null || !due) return;
+    this.waitingSince = performance.now();
     try {
       await this.askOne(question.name, statement, view);
       this.city.failures.delete(question.name);
     } catch (error) {
       if (error instanceof Away) throw error;
       this.city.failures.set(question.name, error instanceof Error ? error.message : String(error));
+    } finally {
+      this.waitingSince = null;
     }
     this.asked.set(question.name, { statement, at: performance.now() });
   }
@@ -137,8 +152,8 @@ export class Rounds {
       return;
     }
     const answer = await ask(statement);
-    this.report.serverNow = answer.serverNow;
-    this.report.receivedAt = Date.now();
+    this.serverNow = answer.serverNow;
+    this.receivedAt = Date.now();
     const known = { value: READ[name](answer.rows, view), asOf: asOf(answer.rows), view };
     Object.assign(this.city, { [name]: known });
   }

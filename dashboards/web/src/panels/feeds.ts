@@ -18,7 +18,7 @@ export function feeds() {
   frame.body.append(list, heading, refused);
   function draw(scene: Scene): void {
     const { city, view } = scene;
-    frame.head(view.language, "", city.failures.get("feeds"));
+    frame.head(view.language, "", city.failures.get("feeds") ?? city.failures.get("quarantine"));
     fill(list, ...(city.feeds?.value ?? []).map((feed) => line(feed, scene)));
     heading.textContent = say("quarantine", view.language);
     const rows = city.quarantine?.value.slice(0, REASONS_SHOWN) ?? [];

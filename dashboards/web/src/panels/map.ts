@@ -67,7 +67,7 @@ export function map() {
     const { city, view, fresh } = next;
     const language = view.language;
     const asked = city.hotspots?.view;
-    frame.head(language, asked ? caption(asked.measure, asked.period, asked.category, language) : "", city.failures.get("hotspots") ?? city.failures.get("polygons"));
+    frame.head(language, asked ? caption(asked.measure, asked.period, asked.category, language) : "", city.failures.get("hotspots") ?? city.failures.get("polygons") ?? city.failures.get("grids"));
     measure.draw(view.measure, (value) => say(value === "count" ? "measureCount" : "measureExcess", language), say("measureLabel", language));
     period.draw(view.period, (value) => say(value === "24h" ? "period24h" : "period7d", language), say("periodLabel", language));
     drawCategories(category, next);
