@@ -1,0 +1,119 @@
+//! The only place that cuts a body of `POST /v1/events` into contract events. Nothing but serde runs here.
+
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use contract::{Event, InvalidEvent, Reason};
+use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::answer::Problem;
+use super::body::Media;
+use super::{HttpLimits, RECORDS_MAX, cloud_events};
+use crate::Outcome;
+use crate::mapping::rejection;
+use crate::raw::Fault;
+
+/// The source a refused record is kept under when it names none itself.
+const NAMELESS: &str = "http";
+
+/// The outcomes of a body's records, in order.
+pub(super) fn read(media: Media, headers: &HeaderMap, body: &[u8], limits: &HttpLimits, now: DateTime<Utc>) -> Result<Vec<Outcome>, Problem> {
+    if body.trim_ascii().is_empty() && media != Media::Ndjson {
+        return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "the body is empty; send an event"));
+    }
+    let many = match media {
+        Media::Ndjson | Media::CloudEvents => true,
+        Media::Json => body.trim_ascii_start().starts_with(b"["),
+        Media::CloudEvent | Media::CloudEventData => false,
+    };
+    if !many && body.len() > limits.event_bytes_max {
+        return Err(Problem::too_large(limits.event_bytes_max, "one event"));
+    }
+    let pieces = match media {
+        Media::Ndjson => lines(body)?,
+        Media::Json | Media::CloudEvents if many => match elements(body)? {
+            Ok(pieces) => pieces,
+            Err(invalid) => return Ok(vec![outcome(Err(invalid), body, 0, now)]),
+        },
+        _ => vec![body],
+    };
+    let read_one = |piece: &[u8]| match media {
+        Media::Json | Media::Ndjson => Event::from_json(piece, now),
+        Media::CloudEvent | Media::CloudEvents => cloud_events::structured(piece, now),
+        Media::CloudEventData => cloud_events::binary(headers, piece, now),
+    };
+    Ok(pieces.into_iter().enumerate().map(|(index, piece)| outcome(read_one(piece), piece, index, now)).collect())
+}
+
+fn lines(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+    let mut lines = Vec::new();
+    for line in body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        if lines.len() == RECORDS_MAX {
+            return Err(Problem::too_many_records(RECORDS_MAX));
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// Elements of an array as they stand, at most [`RECORDS_MAX`].
+struct Elements<'a>(Vec<&'a RawValue>);
+
+/// Says "too many" in an error of serde, which has no room for a type.
+const TOO_MANY: &str = "too many records";
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded;
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array of events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = sequence.next_element()? {
+                    if elements.len() == RECORDS_MAX {
+                        return Err(A::Error::custom(TOO_MANY));
+                    }
+                    elements.push(element);
+                }
+                Ok(elements)
+            }
+        }
+        deserializer.deserialize_seq(Bounded).map(Elements)
+    }
+}
+
+fn elements(body: &[u8]) -> Result<Result<Vec<&[u8]>, InvalidEvent>, Problem> {
+    match serde_json::from_slice::<Elements<'_>>(body) {
+        Ok(elements) => Ok(Ok(elements.0.into_iter().map(|element| element.get().as_bytes()).collect())),
+        Err(error) if error.to_string().contains(TOO_MANY) => Err(Problem::too_many_records(RECORDS_MAX)),
+        Err(error) => Ok(Err(InvalidEvent::new("", Reason::BadJson, error.to_string()))),
+    }
+}
+
+fn outcome(read: Result<Event, InvalidEvent>, piece: &[u8], index: usize, now: DateTime<Utc>) -> Outcome {
+    match read {
+        Ok(event) => Outcome::Event(event),
+        Err(invalid) => {
+            let fault = Fault { reason: invalid.reason, field: invalid.field, detail: invalid.detail };
+            let payload = String::from_utf8_lossy(piece).into_owned();
+            Outcome::Rejection(Box::new(rejection(&source_named(piece), fault, payload, format!("http:{index}"), now)))
+        }
+    }
+}
+
+/// The source a refused record names, so that its feed's people find it; bounded like any id.
+fn source_named(piece: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        source: String,
+    }
+    let named = serde_json::from_slice::<Named>(piece).map(|named| named.source).unwrap_or_default();
+    let sound = !named.is_empty() && named.len() <= contract::limits::ID_BYTES_MAX && !named.contains('\0');
+    if sound { named } else { NAMELESS.to_owned() }
+}
