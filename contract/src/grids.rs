@@ -70,7 +70,7 @@ pub struct Grid {
     pub neighbours: Vec<String>,
     /// Further names it is known by in addresses.
     pub aliases: Vec<String>,
-    /// The polygon, WGS 84 degrees rounded to 1e-9 (0.1 mm), outer rings counterclockwise.
+    /// The polygon, WGS 84 degrees rounded to 12 decimals, outer rings counterclockwise.
     pub geometry: MultiPolygon<f64>,
 }
 

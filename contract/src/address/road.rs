@@ -60,7 +60,7 @@ fn counts(run: &[char], next: Option<char>, inside: bool) -> bool {
         Some(unit) if "段巷弄號号鄰邻樓楼之".contains(unit) => true,
         // 致遠二路, but neither 三民路 (not before the unit) nor 二二八公園.
         Some('路' | '街') => inside && run.len() <= 2 && run.iter().all(|character| !character.is_ascii()),
-        _ => run.iter().all(char::is_ascii_digit) || (inside && next.is_none() && run.iter().any(char::is_ascii_digit)),
+        _ => run.iter().all(char::is_ascii_digit),
     }
 }
 
@@ -122,7 +122,7 @@ fn sub_numbers(text: &[char]) -> Vec<char> {
 
 /// Step 5: drops village and neighbourhood where a road with a number follows; else only a neighbourhood that something follows.
 pub(super) fn without_village(text: Vec<char>, district_unit: Option<char>) -> Vec<char> {
-    // 里 is a village in Taiwan; elsewhere it is part of a name (三里屯) unless a neighbourhood follows.
+    // 里 and 村 are villages in Taiwan; elsewhere they are part of a name (三里屯, 中关村) unless a neighbourhood follows.
     let traditional = district_unit.is_some_and(|unit| "區鄉鎮".contains(unit));
     let named = text
         .iter()
@@ -133,7 +133,7 @@ pub(super) fn without_village(text: Vec<char>, district_unit: Option<char>) -> V
     let digits = digits_at(&text[village..]);
     let hood = if digits > 0 && text.get(village + digits).is_some_and(|unit| "鄰邻".contains(*unit)) { digits + 1 } else { 0 };
     let rest = &text[village + hood..];
-    let sure = hood > 0 || (village > 0 && (text[village - 1] == '村' || traditional));
+    let sure = hood > 0 || (village > 0 && traditional);
     if sure && road(rest).is_some_and(|end| rest.get(end).is_some_and(char::is_ascii_digit)) {
         return rest.to_vec();
     }
@@ -146,8 +146,7 @@ pub(super) fn without_village(text: Vec<char>, district_unit: Option<char>) -> V
 /// Step 6 and the second half of step 4: cuts what follows a house number, and adds the unit where it was left out.
 pub(super) fn house(mut text: Vec<char>, district_unit: Option<char>) -> Vec<char> {
     if let Some(end) = house_end(&text) {
-        let leads_away = text.get(end).is_some_and(|next| next.is_ascii_digit() || "對对後后至到~-、與与和及或跟".contains(*next));
-        if !leads_away {
+        if !leads_away(&text[end..]) {
             text.truncate(end);
         }
         return text;
@@ -162,6 +161,13 @@ pub(super) fn house(mut text: Vec<char>, district_unit: Option<char>) -> Vec<cha
         });
     }
     text
+}
+
+/// Whether what follows a house number is another place: a second number (but not a floor), or a word that points elsewhere.
+fn leads_away(rest: &[char]) -> bool {
+    let digits = digits_at(rest);
+    let floor = rest.get(digits).is_some_and(|unit| "樓楼F".contains(*unit));
+    (digits > 0 && !floor) || rest.first().is_some_and(|first| "對对斜後后至到~-、與与和及或跟".contains(*first))
 }
 
 /// Where the first complete house number ends: digits with 號 right after a road, lane or village.

@@ -8,7 +8,7 @@ use geojson::JsonObject;
 
 use super::crossing::self_crossing;
 use super::problem::Problems;
-use super::shape::{Flaw, Shape, rounded, shape};
+use super::shape::{Flaw, Shape, crossed, shape};
 use super::source::{self, Source, text_of};
 use super::{Grid, GridError, GridSet, LEVELS_MAX, Problem, aliases, contact, names};
 use crate::limits::ID_BYTES_MAX;
@@ -217,9 +217,7 @@ fn usable_shape(polygons: Result<Vec<source::Rings>, String>, flaws: &mut Vec<Fl
     let rings = polygons.map_err(|what| Flaw { what, advice: "give the feature a Polygon or MultiPolygon" })?;
     let shape = shape(rings, flaws)?;
     if let Some(point) = self_crossing(&shape.geometry) {
-        let what =
-            format!("is self-intersecting near ({}, {}); the even-odd rule tells what is inside", rounded(point.x), rounded(point.y));
-        flaws.push(Flaw { what, advice: "mend the polygon, for example with ST_MakeValid or QGIS Fix geometries" });
+        flaws.push(crossed(point, "the even-odd rule tells what is inside"));
     }
     Ok(shape)
 }

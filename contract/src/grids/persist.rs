@@ -7,7 +7,7 @@ use std::sync::Arc;
 use geo::{LineString, MultiPolygon};
 use serde_json::{Map, Value, json};
 
-use super::shape::{self, rounded};
+use super::shape::{self, DECIMALS, rounded};
 use super::source::{self, Source, text_of};
 use super::{Grid, GridError, GridSet};
 
@@ -19,7 +19,7 @@ impl GridSet {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text =
             format!("{{\"type\":\"FeatureCollection\",\"gridwatch\":{{\"form\":{FORM},\"version\":{}}},\"features\":[\n", self.version);
-        let features: Vec<String> = self.grids().map(|grid| feature(grid, &properties(grid), 9).to_string()).collect();
+        let features: Vec<String> = self.grids().map(|grid| feature(grid, &properties(grid), DECIMALS).to_string()).collect();
         text.push_str(&features.join(",\n"));
         text.push_str("\n]}\n");
         text.into_bytes()

@@ -94,7 +94,7 @@ fn polygons(geometry: GeometryValue) -> Result<Vec<Rings>, String> {
 fn position(position: &Position) -> Result<[f64; 2], String> {
     match position.as_slice() {
         [lon, lat, ..] => Ok([*lon, *lat]),
-        short => Err(format!("has a position of {} numbers", short.len())),
+        _ => Err("has a position without longitude and latitude".to_owned()),
     }
 }
 
