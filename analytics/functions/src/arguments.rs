@@ -98,6 +98,39 @@ impl<'a> Arguments<'a> {
         Ok(given.or(self.default_number(index)))
     }
 
+    /// An option that holds for the whole call, as a text; empty if NULL is its default.
+    pub fn text_option(&self, index: usize) -> Result<&'a str> {
+        let given = match self.columns.get(index) {
+            Some(column) => {
+                let texts = Texts::new(column)?;
+                self.single(index, (0..self.rows).map(|row| texts.get(row)))?
+            }
+            None => None,
+        };
+        Ok(given.unwrap_or(match self.function.arguments[index].default {
+            Some(DefaultValue::Text(text)) => text,
+            _ => "",
+        }))
+    }
+
+    /// An option that holds for the whole call, as a list of numbers; none if there is no row or it is NULL.
+    pub fn numbers_option(&self, index: usize) -> Result<Option<Vec<f64>>> {
+        let lists = match self.columns.get(index) {
+            Some(column) if !column.is_empty() => as_list_array(column)?,
+            _ => return Ok(None),
+        };
+        let first = lists.value(0);
+        if (1..lists.len()).any(|row| lists.is_valid(row) != lists.is_valid(0) || *lists.value(row) != *first) {
+            let name = self.function.arguments[index].name;
+            return exec_err!("{name} of {} differs between rows: it is an option of the whole call, give one list", self.function.name);
+        }
+        Ok(lists
+            .is_valid(0)
+            .then(|| as_float64_array(&first))
+            .transpose()?
+            .map(|list| list.iter().map(|x| x.unwrap_or(f64::NAN)).collect()))
+    }
+
     /// An option that holds for the whole call, as a span of time in microseconds.
     pub fn span_option(&self, index: usize) -> Result<i64> {
         let argument = &self.function.arguments[index];

@@ -6,10 +6,10 @@
 use std::f64::consts::PI;
 
 /// The largest mean a quantile is given for: a billion cases in one bin are no count of cases any more.
-pub const MEAN_MAX: f64 = 1e9;
+const MEAN_MAX: f64 = 1e9;
 
 /// The largest dispersion (variance / mean): beyond it the tail would take more than half a million terms.
-pub const DISPERSION_MAX: f64 = 1e4;
+const DISPERSION_MAX: f64 = 1e4;
 
 /// A distribution of counts with a given mean.
 #[derive(Debug, Clone, Copy, PartialEq)]

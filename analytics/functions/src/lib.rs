@@ -16,10 +16,12 @@ mod normal;
 mod reason;
 mod registry;
 mod scalar;
+mod student;
 mod window;
 
 pub mod ears;
 pub mod emerging_hotspot;
+pub mod farrington;
 pub mod fdr;
 pub mod gi_star;
 pub mod gi_star_permutation;
@@ -55,6 +57,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &ears::C1,
     &ears::C2,
     &ears::C3,
+    &farrington::FUNCTION,
     &kaplan_meier::FUNCTION,
     &wilson::FUNCTION,
     &nb_upper::FUNCTION,
