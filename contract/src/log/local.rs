@@ -21,8 +21,8 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::mpsc::{self, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -103,7 +103,8 @@ impl LocalLog {
         let owner = Owner::take(path)?;
         let name = path.display().to_string();
         let failed = |source: Fault| LogError::Storage { action: "open", path: name.clone(), source };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| failed(error.into()))?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| failed(error.into()))?;
         sync_folder(path).map_err(|error| failed(error.into()))?;
         let backend = redb::backends::FileBackend::new(file).map_err(|error| failed(error.into()))?;
         Self::start(Store::open(backend, &name, options.cache_bytes)?, Some(owner), clock, options)
@@ -124,7 +125,11 @@ impl LocalLog {
         };
         let (jobs, waiting) = mpsc::channel();
         let thread = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run(&waiting));
-        let thread = thread.map_err(|error| LogError::Storage { action: "start the writer of", path: store.path().to_owned(), source: error.into() })?;
+        let thread = thread.map_err(|error| LogError::Storage {
+            action: "start the writer of",
+            path: store.path().to_owned(),
+            source: error.into(),
+        })?;
         // A semaphore counts in u32: a queue of 4 GiB is beyond any use.
         let queue_bytes_max = options.queue_bytes_max.clamp(JOB_BYTES, u32::MAX as usize);
         let queue = Arc::new(Semaphore::new(queue_bytes_max));
@@ -239,7 +244,8 @@ impl EventLog for LocalLog {
     async fn retain(&self, now_micros: i64, keep_from: &Offsets) -> Result<u64, LogError> {
         let mut removed = 0;
         for topic in self.topics.all() {
-            let keep_from: Vec<u64> = (0..topic.partitions()).map(|partition| keep_from.next(&TopicPartition::new(&topic.name, partition))).collect();
+            let keep_from: Vec<u64> =
+                (0..topic.partitions()).map(|partition| keep_from.next(&TopicPartition::new(&topic.name, partition))).collect();
             removed += self.retain_topic(&topic, now_micros, &keep_from).await?;
         }
         Ok(removed)

@@ -72,16 +72,16 @@ impl Writer {
     pub(super) fn run(self, jobs: &Receiver<Job>) {
         let mut crowded = false;
         let mut next = jobs.recv().ok();
-        while let Some(job) = next.take() {
-            match job.work {
+        while let Some(Job { work, room }) = next.take() {
+            match work {
                 Work::Append(append, reply) => {
-                    let (group, after) = self.gather((append, reply, job.room), jobs, crowded);
+                    let (group, after) = self.gather((append, reply, room), jobs, crowded);
                     crowded = group.len() > 1;
                     self.append(group);
                     next = after;
                 }
-                Work::Declare(spec, reply) => answer(reply, self.declare(spec)),
-                Work::Trim(topic, cuts, reply) => answer(reply, self.trim(&topic, &cuts)),
+                Work::Declare(spec, reply) => answer(reply, room, self.declare(spec)),
+                Work::Trim(topic, cuts, reply) => answer(reply, room, self.trim(&topic, &cuts)),
             }
             next = next.or_else(|| jobs.recv().ok());
         }
@@ -122,8 +122,8 @@ impl Writer {
         if durable {
             draft.publish();
         }
-        for ((_, reply, _room), placed) in group.into_iter().zip(placed) {
-            answer(reply, if durable { placed } else { placed.and_then(|_| Err(self.refusal())) });
+        for ((_, reply, room), placed) in group.into_iter().zip(placed) {
+            answer(reply, room, if durable { placed } else { placed.and_then(|_| Err(self.refusal())) });
         }
     }
 
@@ -168,7 +168,9 @@ impl Writer {
     }
 }
 
-fn answer<T>(reply: Reply<T>, outcome: Result<T, LogError>) {
+fn answer<T>(reply: Reply<T>, room: OwnedSemaphorePermit, outcome: Result<T, LogError>) {
+    // Room is given back before the writer waits for work: who waits for the whole queue would wait for ever otherwise.
+    drop(room);
     // Who has gone needs no answer; what was committed stands.
     drop(reply.send(outcome));
 }
@@ -193,8 +195,9 @@ impl<'a> Draft<'a> {
     fn place(&mut self, append: &'a Append, limits: &LogLimits) -> Result<Vec<Position>, LogError> {
         let draft = self.topic(&append.topic);
         let held = draft.marks.iter().map(|marks| marks.bytes).sum();
-        limits.check_room(&append.topic.name, held, append.records.iter().map(|record| encoded_bytes(record) as u64).sum())?;
-        Ok(append.records.iter().map(|record| draft.place(record)).collect())
+        let sizes: Vec<u64> = append.records.iter().map(|record| encoded_bytes(record) as u64).collect();
+        limits.check_room(&append.topic.name, held, sizes.iter().sum())?;
+        Ok(append.records.iter().zip(sizes).map(|(record, bytes)| draft.place(record, bytes)).collect())
     }
 
     fn topic(&mut self, topic: &'a Arc<Topic>) -> &mut TopicDraft<'a> {
@@ -228,12 +231,12 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> TopicDraft<'a> {
-    fn place(&mut self, record: &'a Record) -> Position {
+    fn place(&mut self, record: &'a Record, bytes: u64) -> Position {
         let partition = topic::partition(&record.key, self.topic.partitions());
         let marks = &mut self.marks[partition as usize];
         let offset = marks.next;
         marks.next += 1;
-        marks.bytes += encoded_bytes(record) as u64;
+        marks.bytes += bytes;
         self.records[partition as usize].push((offset, record));
         Position { partition, offset }
     }
