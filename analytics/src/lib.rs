@@ -1,1 +1,16 @@
-//! Placeholder.
+//! From the log to tables, metrics and SQL. Knows the contract and the statistics; never the feeds.
+
+pub mod cells;
+pub mod check;
+pub mod consume;
+pub mod cut;
+pub mod decide;
+pub mod door;
+pub mod engine;
+pub mod grid_store;
+pub mod jobs;
+pub mod lake;
+pub mod metrics;
+pub mod recover;
+pub mod rows;
+pub mod session;

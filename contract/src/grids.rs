@@ -159,7 +159,8 @@ impl GridSet {
     ///
     /// Names are read from the start of the address (`district`, `village`, …; postal codes, country, city and repeated
     /// prefixes between them are passed over) and a name counts only below the grid named before it, so a village is never
-    /// taken from another district. If the village is not known the district is the answer.
+    /// taken from another district. If the village is not known the district is the answer, and of two districts that
+    /// contradict each other the first.
     pub fn address_match(&self, address: &str) -> Option<AddressMatch<'_>> {
         let (place, spelling) = self.names.find(address)?;
         Some(AddressMatch { grid: self.at(place), spelling })

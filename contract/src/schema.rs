@@ -73,19 +73,20 @@ pub const FIELDS: [ContractField; 24] = [
 ];
 
 /// The columns table `records` adds to the contract.
-pub const RECORD_FIELDS: [ContractField; 13] = [
+pub const RECORD_FIELDS: [ContractField; 14] = [
     field("ingested_at", Time, true, "when the log took it", "写入日志时间"),
     field("log_topic", Text, true, "topic of the log", "日志主题"),
     field("log_partition", Number, true, "partition of the topic", "日志分区"),
     field("log_offset", Number, true, "offset in the partition", "日志偏移"),
     field("mapping_version", Text, false, "version of the mapping that made it", "映射版本"),
     field("revision", Number, false, "0 for the first body seen of an id, 1 for the next, …", "修订号：首次为 0"),
+    field("body_hash", Number, false, "fingerprint of the event as sent; tells a duplicate from a revision", "事件内容指纹（区分重复与修订）"),
     field("located_by", Name, false, "how grid_id was found: source, point, address or NULL", "网格定位方式：来源、坐标、地址"),
-    field("disposition", Name, true, "accepted, duplicate, late or quarantined", "处置结果：采纳、重复、迟到、隔离"),
     field("reason", Name, false, "why it was quarantined", "隔离原因"),
     field("reason_field", Text, false, "the field that was refused", "被拒字段"),
     field("detail", Text, false, "what was found", "说明"),
     field("payload", Text, false, "the record as it came, where it was refused", "原始记录（仅被拒者）"),
+    field("disposition", Name, true, "accepted, duplicate, late or quarantined", "处置结果：采纳、重复、迟到、隔离"),
     field("month", Text, true, "month of occurred_at in UTC, YYYY-MM; `none` where unknown", "发生月份（UTC）"),
 ];
 
@@ -97,7 +98,7 @@ pub fn time_type() -> DataType {
 fn arrow_field(field: &ContractField) -> Field {
     let data_type = match (field.name, field.field_type) {
         ("log_partition" | "revision", _) => DataType::Int32,
-        ("log_offset", _) => DataType::Int64,
+        ("log_offset" | "body_hash", _) => DataType::Int64,
         (_, Text | Name) => DataType::Utf8,
         (_, Time) => time_type(),
         (_, Number) => DataType::Float64,

@@ -57,7 +57,10 @@ fn taipeis_queen_neighbours_are_those_of_the_reference() {
     let (set, problems) = taipei(&folder);
     assert_eq!(set.levels().collect::<Vec<_>>(), [("district", 12), ("village", 456)]);
     assert!(set.level("village").all(|village| village.parent.is_some()));
-    assert_eq!(problems, [], "checked with exact arithmetic: no outline of Taipei crosses itself");
+    // Three outlines cross or retrace themselves, two of them by far more than rounding (checked with exact arithmetic).
+    let named: BTreeSet<&str> = problems.iter().filter_map(|problem| problem.grid_id.as_deref()).collect();
+    assert_eq!(named, BTreeSet::from(["6300600024", "6301000001", "6301000039"]), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.what.contains("self-intersecting") && !problem.left_out), "{problems:?}");
     let reference = text(folder.join("reference/gistar/taipei_village_queen_neighbours.csv"));
     let expected: BTreeSet<(&str, &str)> = reference.lines().skip(1).filter_map(|line| line.split_once(',')).collect();
     let found: BTreeSet<(&str, &str)> =
@@ -221,24 +224,26 @@ fn the_counts_of_the_villages_are_those_of_the_reference() {
     let Some(folder) = data() else { return };
     let (set, _) = taipei(&folder);
     let reference = text(folder.join("reference/gistar/taipei_village_expected_localstats.csv.zst"));
-    let mut expected: HashMap<String, i64> = HashMap::new();
-    for row in csv::Reader::from_reader(reference.as_bytes()).records().map(Result::unwrap) {
-        if &row[0] == "201906" && &row[1] == "ALL" {
-            expected.insert(row[2].to_owned(), row[5].parse().unwrap());
-        }
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(reference.as_bytes()).records().map(Result::unwrap).collect();
+    for (year, month) in [("2019", "201906"), ("2024", "202411")] {
+        let expected = rows.iter().filter(|row| &row[0] == month && &row[1] == "ALL").map(|row| (&row[2], row[5].parse::<i64>().unwrap()));
+        let counts = counts(&set, &text(folder.join(format!("taipei/hotline1999_{year}.csv.zst"))), month);
+        let different: Vec<_> = expected.clone().filter(|(id, count)| counts.get(*id).copied().unwrap_or(0) != *count).collect();
+        assert_eq!((expected.count(), different), (456, vec![]), "{month}");
     }
-    let mut counts: HashMap<&str, i64> = HashMap::new();
-    let csv = text(folder.join("taipei/hotline1999_2019.csv.zst"));
-    for row in csv::Reader::from_reader(csv.as_bytes()).records() {
-        let row = row.unwrap();
-        if row[3].starts_with("201906") {
+}
+
+/// Cases of a month by grid.
+fn counts(set: &GridSet, csv: &str, month: &str) -> HashMap<String, i64> {
+    let mut counts = HashMap::new();
+    for row in csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap) {
+        if row[3].starts_with(month) && row[3].len() == 8 {
             if let Some(grid_id) = set.address_grid(&row[2]) {
-                *counts.entry(grid_id).or_default() += 1;
+                *counts.entry(grid_id.to_owned()).or_default() += 1;
             }
         }
     }
-    let different: Vec<_> = expected.iter().filter(|(id, count)| counts.get(id.as_str()).copied().unwrap_or(0) != **count).collect();
-    assert_eq!((expected.len(), different), (456, vec![]));
+    counts
 }
 
 #[test]

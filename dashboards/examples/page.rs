@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(zone) = arguments.next() {
         settings.time_zone = zone;
     }
-    let listener = TcpListener::bind(listen).await?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| format!("could not listen on {listen}: {error}"))?;
     eprintln!("duty page at http://{listen}, SQL door expected at {door}; Ctrl-C ends it");
     let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     serve(listener, router(DoorAddress::fixed(door), Readiness::always(), settings), interrupted).await?;

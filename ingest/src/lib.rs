@@ -3,6 +3,7 @@
 //! A feed is data (`feeds/<feed>/`), a transport is one file (`sources/<kind>.rs`); the two never know each other.
 //! This crate sees the log only through [`contract::log::EventLog`] and knows nothing of lakes, jobs or grids.
 
+pub mod city;
 pub mod feeds;
 mod mapping;
 mod nearest;

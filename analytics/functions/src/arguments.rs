@@ -62,6 +62,15 @@ impl<'a> Arguments<'a> {
         as_timestamp_microsecond_array(self.column(index)?)
     }
 
+    /// A column of days: numbers as they are, points in time as days since 1970.
+    pub fn days(&self, index: usize) -> Result<Vec<Option<f64>>> {
+        let column = self.column(index)?;
+        if *column.data_type() == DataType::Float64 {
+            return Ok(as_float64_array(column)?.iter().collect());
+        }
+        Ok(self.instants(index)?.iter().map(|at| Some(at? as f64 / MICROSECONDS_A_DAY as f64)).collect())
+    }
+
     /// An optional column of numbers, row by row; the default where it is omitted or NULL.
     pub fn numbers_or_default(&self, index: usize) -> Result<Vec<Option<f64>>> {
         let default = self.default_number(index);

@@ -26,6 +26,7 @@ pub mod fdr;
 pub mod gi_star;
 pub mod gi_star_permutation;
 pub mod kaplan_meier;
+pub mod knox;
 pub mod local_moran;
 pub mod mann_kendall;
 pub mod recurrence_interval;
@@ -58,6 +59,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &ears::C2,
     &ears::C3,
     &farrington::FUNCTION,
+    &knox::FUNCTION,
     &kaplan_meier::FUNCTION,
     &wilson::FUNCTION,
     &nb_upper::FUNCTION,

@@ -48,7 +48,7 @@ pub struct AddressMatch<'a> {
 pub(super) struct Names {
     nodes: Vec<Node>,
     parents: Vec<Option<u32>>,
-    depths: Vec<u8>,
+    is_parent: Vec<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ struct Window {
 struct Found {
     place: u32,
     spelling: Spelling,
-    /// Named below its parent, or itself a top grid; not just by a name that happens to be unique.
+    /// Named below its parent, or itself a grid above others; not just by a name that happens to be unique.
     explicit: bool,
 }
 
@@ -112,11 +112,9 @@ impl Names {
     /// Indexes the names and aliases of `grids`; `places` tells where an id stands among them.
     pub(super) fn build(grids: &[Arc<Grid>], places: &HashMap<String, u32>) -> Self {
         let parents: Vec<Option<u32>> = grids.iter().map(|grid| places.get(grid.parent.as_deref()?).copied()).collect();
-        let mut names = Self { nodes: vec![Node::default()], depths: vec![0; grids.len()], parents };
-        for place in 0..names.parents.len() {
-            let depth = names.ancestors(u32::try_from(place).expect("grids are bounded")).count();
-            names.depths[place] = u8::try_from(depth).expect("ANCESTORS_MAX bounds it");
-        }
+        let mut is_parent = vec![false; grids.len()];
+        parents.iter().flatten().for_each(|above| is_parent[*above as usize] = true);
+        let mut names = Self { nodes: vec![Node::default()], parents, is_parent };
         for (place, grid) in (0..).zip(grids) {
             names.insert(place, &grid.name_zh, false);
             grid.aliases.iter().for_each(|alias| names.insert(place, alias, true));
@@ -158,7 +156,11 @@ impl Names {
         let (mut best, mut current, mut foreign, mut at) = (None::<Found>, None::<u32>, false, 0);
         for _ in 0..STEPS_MAX {
             if let Some((found, end)) = self.read(&window, at, current, foreign) {
-                best = Some(best.map_or(found, |best| self.better(best, found)));
+                best = match best {
+                    Some(best) if self.contradicts(best, found) => break,
+                    Some(best) if !self.refines(best, found) => Some(best),
+                    _ => Some(found),
+                };
                 (current, foreign, at) = (Some(found.place), false, end);
             } else if let Some((token, end)) = token(&window.folded[..window.length], at) {
                 foreign |= token == Token::District && current.is_none();
@@ -170,11 +172,20 @@ impl Names {
         best.map(|found| (found.place, found.spelling))
     }
 
-    /// Chooses between what was known and what is read now: the finer one, else the later one. A name that was only unique
-    /// gives way to a district named afterwards that is not above it.
-    fn better(&self, best: Found, now: Found) -> Found {
-        let coarser = self.depths[now.place as usize] < self.depths[best.place as usize];
-        if coarser && (best.explicit || self.ancestors(best.place).any(|above| above == now.place)) { best } else { now }
+    /// Whether an address that named `best` and goes on to name `now` speaks of two places. The first stands: it is the district
+    /// the source filed the case under.
+    fn contradicts(&self, best: Found, now: Found) -> bool {
+        best.explicit && best.place != now.place && !self.is_above(best.place, now.place) && !self.is_above(now.place, best.place)
+    }
+
+    /// Whether `now` says more than `best`: it lies below it, or `best` was a guess by a name that happens to be unique and `now`
+    /// is not the grid above it.
+    fn refines(&self, best: Found, now: Found) -> bool {
+        best.place != now.place && !self.is_above(now.place, best.place)
+    }
+
+    fn is_above(&self, above: u32, below: u32) -> bool {
+        self.ancestors(below).any(|ancestor| ancestor == above)
     }
 
     /// The longest name at `at` that counts after `current`, and where it ends.
@@ -209,7 +220,7 @@ impl Names {
             if let Some(found) = pick(&mut node.children_of(Some(current)).iter(), true) {
                 return Some(found);
             }
-            let below = |entry: &&Entry| self.ancestors(entry.place).any(|above| above == current);
+            let below = |entry: &&Entry| self.is_above(current, entry.place);
             if let Some(found) = pick(&mut node.entries.iter().take(NAMESAKES_MAX).filter(below), true) {
                 return Some(found);
             }
@@ -222,7 +233,8 @@ impl Names {
             return self.ancestors(current).find_map(|above| pick(&mut node.children_of(Some(above)).iter(), true));
         }
         // Nothing named before: a name that only one grid bears, unless the address speaks of another place.
-        if foreign { None } else { pick(&mut node.entries.iter(), false) }
+        let found = if foreign { None } else { pick(&mut node.entries.iter(), false) };
+        found.map(|found| Found { explicit: self.is_parent[found.place as usize], ..found })
     }
 
     fn ancestors(&self, place: u32) -> impl Iterator<Item = u32> {

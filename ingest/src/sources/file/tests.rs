@@ -128,7 +128,8 @@ async fn stopped_replay_says_so_and_balances() {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         stop.cancel();
     };
-    let (summary, ()) = tokio::join!(world.replay(&[sample()][..], options), stopping);
+    let files = [sample()];
+    let (summary, ()) = tokio::join!(world.replay(&files, options), stopping);
     let summary = summary.unwrap();
     assert!(summary.stopped && summary.total.read < 17);
     assert_eq!(summary.total.read, summary.total.published + summary.total.rejected_rows());

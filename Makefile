@@ -1,0 +1,45 @@
+# Two commands do all set-up: `make up` runs gridwatch, `make test` passes the tests. The others are their parts.
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+GRIDWATCH := $(CARGO_TARGET_DIR)/release/gridwatch
+WEB := dashboards/web
+VENV := $(CARGO_TARGET_DIR)/venv
+
+.PHONY: up build test lint bench tools web
+.DEFAULT_GOAL := build
+
+# The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
+up: build
+	$(GRIDWATCH) up $(ARGS)
+
+build: web
+	cargo build --release --locked
+
+# The duty page, embedded in the binary.
+web: $(WEB)/dist/index.html
+
+$(WEB)/dist/index.html: $(WEB)/package-lock.json $(WEB)/index.html $(shell find $(WEB)/src -type f 2>/dev/null)
+	cd $(WEB) && npm ci --no-audit --no-fund && npm run build
+
+# What the tests need beyond the build: as root from Debian's packages, otherwise named and skipped.
+tools: $(VENV)/.done
+	sh tests/tools.sh
+
+$(VENV)/.done: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+test: build tools
+	cd $(WEB) && npm test
+	GRIDWATCH_BIN=$(GRIDWATCH) GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace
+
+lint: web
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+
+# The figures of README, each beside a limit measured in the same run.
+bench: build $(VENV)/.done
+	$(VENV)/bin/python tests/bench/run.py --gridwatch $(GRIDWATCH)

@@ -1,0 +1,228 @@
+//! The disposition of each event of one partition: duplicate, revision, late or accepted. Pure; no IO, no clock.
+//!
+//! Decided against what stands at *earlier offsets* only, record by record, so neither batch boundaries nor a crash change an
+//! answer. Words: the **watermark** of a source is the newest accepted `occurred_at` of it in this partition; the **horizon** is
+//! how far behind the watermark ids are remembered. A feed's lateness never exceeds its horizon, so an event old enough to have
+//! been forgotten is late before anybody could ask whether it is a repeat.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use contract::{DeliveryRules, Disposition};
+
+/// Where an accepted event counts in `cells`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CellKey {
+    /// The grid, where located.
+    pub grid_id: Option<Arc<str>>,
+    /// The category.
+    pub category: Option<Arc<str>>,
+    /// The hour, in hours since 1970, UTC.
+    pub hour: i32,
+}
+
+/// What is decided about an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of it.
+    pub disposition: Disposition,
+    /// 0 for a first body, 1 for the next, …; the standing revision for a duplicate.
+    pub revision: i32,
+    /// For a revision: the cell the former body counted in, which it leaves.
+    pub leaves: Option<CellKey>,
+}
+
+/// What has to be known of an event to decide.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    /// Its source.
+    pub source: &'a str,
+    /// Its id within the source.
+    pub event_id: &'a str,
+    /// `occurred_at`, microseconds UTC.
+    pub occurred_at: i64,
+    /// Fingerprint of its body.
+    pub body_hash: i64,
+    /// Where it counts.
+    pub cell: CellKey,
+    /// The feed's rules.
+    pub rules: &'a DeliveryRules,
+}
+
+/// What is remembered of an accepted event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Fingerprint of its newest body.
+    pub body_hash: i64,
+    /// `occurred_at`, microseconds UTC.
+    pub occurred_at: i64,
+    /// Its newest revision.
+    pub revision: i32,
+    /// Where it counts.
+    pub cell: CellKey,
+}
+
+#[derive(Debug, Default)]
+struct SourceState {
+    // 128 bits from two keyed hashes: at a billion ids a collision has odds of 1 in 10^20, and nobody outside can aim for one.
+    seen: HashMap<(u64, u64), Seen>,
+    watermark: Option<i64>,
+    horizon_micros: Option<i64>,
+    forgotten_below: Option<i64>,
+}
+
+impl SourceState {
+    fn advance(&mut self, occurred_at: i64) {
+        self.watermark = Some(self.watermark.map_or(occurred_at, |watermark| watermark.max(occurred_at)));
+    }
+
+    /// Drops ids behind the horizon, a tenth of the horizon at a time so that each sweep is paid for by what it drops.
+    fn forget(&mut self) {
+        let Some((watermark, horizon)) = self.watermark.zip(self.horizon_micros) else { return };
+        let below = watermark.saturating_sub(horizon);
+        if self.forgotten_below.is_none_or(|before| below.saturating_sub(before) > horizon / 10) {
+            self.forgotten_below = Some(below);
+            self.seen.retain(|_, seen| seen.occurred_at >= below);
+        }
+    }
+}
+
+/// Ids and watermarks of one partition.
+#[derive(Debug, Default)]
+pub struct PartitionState {
+    hashers: (RandomState, RandomState),
+    sources: HashMap<String, SourceState>,
+}
+
+impl PartitionState {
+    /// Decides an event and remembers it if it is accepted.
+    pub fn decide(&mut self, event: Candidate<'_>) -> Decision {
+        let key = self.key(event.event_id);
+        let source = self.source(event.source);
+        source.horizon_micros = event.rules.deduplication_seconds.map(|seconds| i64::from(seconds) * 1_000_000);
+        let behind = source.watermark.map_or(0, |watermark| watermark.saturating_sub(event.occurred_at));
+        let beyond = |seconds: Option<u32>| seconds.is_some_and(|seconds| behind > i64::from(seconds) * 1_000_000);
+        let late = Decision { disposition: Disposition::Late, revision: 0, leaves: None };
+        if beyond(event.rules.deduplication_seconds) {
+            return late;
+        }
+        if let Some(seen) = source.seen.get_mut(&key) {
+            if seen.body_hash == event.body_hash {
+                return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
+            }
+            let next = Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: seen.revision + 1, cell: event.cell };
+            let former = std::mem::replace(seen, next);
+            source.advance(event.occurred_at);
+            return Decision { disposition: Disposition::Accepted, revision: former.revision + 1, leaves: Some(former.cell) };
+        }
+        if beyond(event.rules.lateness_seconds) {
+            return late;
+        }
+        source.advance(event.occurred_at);
+        source.seen.insert(key, Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: 0, cell: event.cell });
+        Decision { disposition: Disposition::Accepted, revision: 0, leaves: None }
+    }
+
+    /// Takes over an accepted row of the lake at start; the newest revision of an id wins whatever the order of rows.
+    pub fn remember(&mut self, source: &str, event_id: &str, seen: Seen) {
+        let key = self.key(event_id);
+        let source = self.source(source);
+        source.advance(seen.occurred_at);
+        let entry = source.seen.entry(key).or_insert_with(|| seen.clone());
+        if entry.revision < seen.revision {
+            *entry = seen;
+        }
+    }
+
+    /// Forgets ids behind their source's horizon. Changes no decision (see the module's words), so it may run at any time.
+    pub fn forget(&mut self) {
+        self.sources.values_mut().for_each(SourceState::forget);
+    }
+
+    /// Newest accepted `occurred_at` by source, microseconds UTC.
+    pub fn watermarks(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.sources.iter().filter_map(|(name, source)| source.watermark.map(|watermark| (name.as_str(), watermark)))
+    }
+
+    /// How many ids are remembered.
+    pub fn remembered(&self) -> usize {
+        self.sources.values().map(|source| source.seen.len()).sum()
+    }
+
+    fn key(&self, event_id: &str) -> (u64, u64) {
+        (self.hashers.0.hash_one(event_id), self.hashers.1.hash_one(event_id))
+    }
+
+    fn source(&mut self, name: &str) -> &mut SourceState {
+        if !self.sources.contains_key(name) {
+            self.sources.insert(name.to_owned(), SourceState::default());
+        }
+        self.sources.get_mut(name).expect("inserted above where absent")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn rules(lateness: Option<u32>, horizon: Option<u32>) -> DeliveryRules {
+        DeliveryRules { mapping_version: String::new(), lateness_seconds: lateness, deduplication_seconds: horizon }
+    }
+
+    fn candidate<'a>(id: &'a str, at: i64, body: i64, rules: &'a DeliveryRules) -> Candidate<'a> {
+        let cell = CellKey { grid_id: Some("g".into()), category: None, hour: i32::try_from(at / HOUR).unwrap() };
+        Candidate { source: "city", event_id: id, occurred_at: at, body_hash: body, cell, rules }
+    }
+
+    #[test]
+    fn a_repeat_is_a_duplicate_and_a_repeat_with_another_body_a_revision_that_leaves_its_cell() {
+        let rules = rules(None, None);
+        let mut state = PartitionState::default();
+        assert_eq!(state.decide(candidate("a", HOUR, 1, &rules)).disposition, Disposition::Accepted);
+        assert_eq!(state.decide(candidate("a", HOUR, 1, &rules)).disposition, Disposition::Duplicate);
+        let revision = state.decide(candidate("a", 5 * HOUR, 2, &rules));
+        assert_eq!((revision.disposition, revision.revision, revision.leaves.map(|cell| cell.hour)), (Disposition::Accepted, 1, Some(1)));
+        assert_eq!(state.decide(candidate("a", 5 * HOUR, 2, &rules)).revision, 1);
+    }
+
+    #[test]
+    fn lateness_is_measured_from_the_sources_own_watermark() {
+        let hour = rules(Some(3_600), Some(7_200));
+        let mut state = PartitionState::default();
+        state.decide(candidate("new", 10 * HOUR, 1, &hour));
+        assert_eq!(state.decide(candidate("just", 9 * HOUR, 1, &hour)).disposition, Disposition::Accepted);
+        assert_eq!(state.decide(candidate("late", 9 * HOUR - 1, 1, &hour)).disposition, Disposition::Late);
+        let never = rules(None, None);
+        assert_eq!(state.decide(candidate("archive", 0, 1, &never)).disposition, Disposition::Accepted);
+    }
+
+    #[test]
+    fn forgetting_changes_no_decision() {
+        let hour = rules(Some(3_600), Some(7_200));
+        let (mut plain, mut forgetful) = (PartitionState::default(), PartitionState::default());
+        for step in 0..2_000_i64 {
+            // A walk forward in time with repeats from far behind and near behind.
+            let at = step * HOUR / 50 - (step % 7) * HOUR / 2;
+            let id = format!("e{}", step - (step % 3) * (step % 40));
+            let (one, two) = (plain.decide(candidate(&id, at, step % 2, &hour)), forgetful.decide(candidate(&id, at, step % 2, &hour)));
+            assert_eq!(one, two, "step {step}");
+            forgetful.forget();
+        }
+        assert!(forgetful.remembered() < plain.remembered() / 2);
+    }
+
+    #[test]
+    fn remembering_rows_of_the_lake_in_any_order_decides_as_before() {
+        let never = rules(None, None);
+        let mut state = PartitionState::default();
+        let cell = |hour| CellKey { grid_id: None, category: None, hour };
+        state.remember("city", "a", Seen { body_hash: 22, occurred_at: 2 * HOUR, revision: 1, cell: cell(2) });
+        state.remember("city", "a", Seen { body_hash: 11, occurred_at: HOUR, revision: 0, cell: cell(1) });
+        assert_eq!(state.decide(candidate("a", 2 * HOUR, 22, &never)).disposition, Disposition::Duplicate);
+        assert_eq!(state.decide(candidate("a", HOUR, 11, &never)).revision, 2);
+        assert_eq!(state.watermarks().collect::<Vec<_>>(), [("city", 2 * HOUR)]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The role `analyze`: consuming, jobs and upkeep, side by side in one process, each stopping the whole when it cannot go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::clock::Clock;
+use contract::log::EventLog;
+use contract::{Offsets, topic};
+use tokio::sync::watch;
+
+use crate::cells;
+use crate::consume::{ConsumeError, Consumer, Turn, records_spec};
+use crate::cut::Cut;
+use crate::jobs::Job;
+use crate::jobs::run::Scheduler;
+use crate::lake::LakeError;
+use crate::lake::compact::{self, Merge};
+use crate::lake::delta::Table;
+use crate::metrics::{Metrics, chain};
+use crate::session::{SessionError, SessionSettings, Worlds};
+
+/// How rows of `records` lie in a compacted file: by time, so that a query for a day opens few row groups.
+const RECORDS_MERGE: Merge = Merge::Keep { order: "occurred_at, log_topic, log_partition, log_offset" };
+/// How parts of `cells` become one.
+const CELLS_MERGE: Merge = Merge::Sum { keys: "hour, source, kind, grid_id, category, month", sums: "events, voices" };
+/// Pause between rounds of upkeep: with a commit a second, two rounds per due compaction.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(15);
+/// Pause between measurements of lag and balance: a scrape interval's third.
+const MEASURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the role needs.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Where the lake stands.
+    pub lake: PathBuf,
+    /// Pause between commits while events come.
+    pub commit_interval: Duration,
+    /// How jobs read.
+    pub session: SessionSettings,
+}
+
+/// What went wrong in the role.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Consuming.
+    #[error("consuming stopped")]
+    Consume(#[from] ConsumeError),
+    /// Reading for jobs.
+    #[error("jobs could not start")]
+    Session(#[from] SessionError),
+    /// Upkeep.
+    #[error("upkeep could not start")]
+    Lake(#[from] LakeError),
+}
+
+/// Runs the role until `stop` turns true: what the log holds then is committed before it answers.
+///
+/// # Errors
+/// Consuming cannot go on. Failures of jobs and upkeep are logged and counted, and tried again.
+pub async fn run(
+    log: Arc<dyn EventLog>,
+    settings: EngineSettings,
+    jobs: Vec<Job>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+    mut heard: impl FnMut(&Turn),
+) -> Result<(), EngineError> {
+    let mut consumer = Consumer::open(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
+    let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
+    let mut scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs);
+    let committed = Arc::new(Mutex::new(consumer.offsets().clone()));
+    let upkeep = tokio::spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
+    let measure = tokio::spawn(measure(Arc::clone(&log), settings.lake.clone(), Arc::clone(&committed), metrics.clone(), stopped(stop.clone())));
+    let schedule = tokio::spawn({
+        let stop = stop.clone();
+        async move { scheduler.run(stopped(stop)).await }
+    });
+    let mut began = Instant::now();
+    let on_turn = |turn: &Turn| {
+        metrics.turn_committed(turn, began.elapsed());
+        began = Instant::now();
+        *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&turn.cut);
+        heard(turn);
+    };
+    let consumed = consumer.run(settings.commit_interval, stopped(stop), on_turn).await;
+    for task in [upkeep, measure, schedule] {
+        task.abort();
+        // Aborted or done: either way it no longer holds the lake.
+        drop(task.await);
+    }
+    Ok(consumed?)
+}
+
+fn offsets_of(cut: &Cut) -> Offsets {
+    cut.offsets.iter().filter_map(|(name, next)| name.parse().ok().map(|partition| (partition, *next))).collect()
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A dropped sender is a stop too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = pause(UPKEEP_PAUSE) => {}
+        }
+        if let Err(error) = upkeep_once(&lake).await {
+            tracing::warn!(error = %chain(&error), "upkeep of the lake did not finish; trying again later");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a pause between rounds of upkeep; no result depends on it")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Compacts and checkpoints both tables once.
+///
+/// # Errors
+/// The store fails, or another writer came between; the tables are unharmed.
+pub async fn upkeep_once(lake: &Path) -> Result<(), LakeError> {
+    for (spec, merge) in [(records_spec(lake), RECORDS_MERGE), (cells::spec(lake), CELLS_MERGE)] {
+        let name = spec.name.clone();
+        let mut table = Table::open(spec).await?;
+        let removed = compact::run(&mut table, merge).await?;
+        table.checkpoint_if_due().await?;
+        if removed > 0 {
+            tracing::info!(table = name, files = removed, version = table.version(), "merged small files");
+        }
+    }
+    Ok(())
+}
+
+async fn measure(log: Arc<dyn EventLog>, lake: PathBuf, committed: Arc<Mutex<Offsets>>, metrics: Metrics, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        let standing = committed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Ok(ends) = ends(log.as_ref()).await {
+            metrics.lag_measured(&ends, &standing);
+        }
+        match balance(log.as_ref(), &lake).await {
+            Ok(difference) => metrics.balance_taken(difference),
+            Err(error) => tracing::warn!(error = %chain(error.as_ref()), "could not take the balance of log and lake"),
+        }
+        tokio::select! {
+            () = &mut stop => return,
+            () = pause(MEASURE_PAUSE) => {}
+        }
+    }
+}
+
+async fn ends(log: &dyn EventLog) -> Result<Offsets, contract::log::LogError> {
+    let mut ends = Offsets::default();
+    for topic in topic::ALL {
+        for partition in 0..log.partitions(topic).await? {
+            ends.advance(contract::TopicPartition::new(topic, partition), log.watermarks(topic, partition).await?.1);
+        }
+    }
+    Ok(ends)
+}
+
+/// Records up to the offsets of the published cut minus rows of `records` at that cut.
+async fn balance(_log: &dyn EventLog, lake: &Path) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
+    let Some(cut) = Cut::read(lake)? else { return Ok(0) };
+    let mut records = Table::open(records_spec(lake)).await?;
+    records.refresh(Some(cut.records)).await?;
+    let rows: u64 = records.snapshot()?.files.iter().filter_map(|file| file.rows).sum();
+    Ok(cut.offsets.values().sum::<u64>().cast_signed() - rows.cast_signed())
+}

@@ -1,0 +1,202 @@
+//! Running jobs: one query at one cut, its rows to the job's table and its gauges.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+use contract::clock::Clock;
+use contract::schema::time_type;
+use datafusion::error::DataFusionError;
+
+use super::gauges::Gauges;
+use super::results::ResultWriter;
+use super::{Job, JobError};
+use crate::lake::LakeError;
+use crate::metrics::Metrics;
+use crate::session::{SessionError, World, Worlds, sql_instant};
+
+/// Most rows a job may answer: beyond it is a dump of events, not a metric.
+const ROWS_MAX: usize = 1_000_000;
+
+/// What went wrong while running a job.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its folder.
+    #[error("job is not understood")]
+    Job(#[from] JobError),
+    /// The lake could not be opened.
+    #[error("could not open the lake")]
+    Session(#[from] SessionError),
+    /// Its query failed.
+    #[error("query of job \"{job}\" failed")]
+    Query {
+        /// The job.
+        job: String,
+        /// The cause.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// It answers more rows than a metric may.
+    #[error("job \"{job}\" answered {rows} rows, at most {ROWS_MAX}")]
+    TooManyRows {
+        /// The job.
+        job: String,
+        /// How many.
+        rows: usize,
+    },
+    /// Its rows could not be kept.
+    #[error("could not keep the rows of job \"{job}\"")]
+    Keep {
+        /// The job.
+        job: String,
+        /// The cause.
+        #[source]
+        source: LakeError,
+    },
+}
+
+/// Rows of one run, with `as_of` and `table_version` on each.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Their columns.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub rows: Vec<RecordBatch>,
+    /// The city's clock of the run.
+    pub as_of: DateTime<Utc>,
+}
+
+/// Runs a job's query in a world, as of `as_of`; `now` is the wall clock, for what silence means.
+///
+/// # Errors
+/// The query fails or answers too much.
+pub async fn answer(job: &Job, world: &World, as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<Answer, RunError> {
+    let failed = |source| RunError::Query { job: job.name.clone(), source: Box::new(source) };
+    let sql = job.query.replace(":as_of", &sql_instant(as_of)).replace(":now", &sql_instant(now));
+    let frame = world.session.sql(&sql).await.map_err(failed)?;
+    let columns = Arc::clone(frame.schema().inner());
+    let rows = frame.collect().await.map_err(failed)?;
+    let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
+    if count > ROWS_MAX {
+        return Err(RunError::TooManyRows { job: job.name.clone(), rows: count });
+    }
+    let schema = stamped_schema(&columns);
+    let rows = rows.iter().map(|batch| stamp(batch, &schema, as_of, world.cut.records)).collect();
+    Ok(Answer { schema, rows, as_of })
+}
+
+fn stamped_schema(columns: &Schema) -> SchemaRef {
+    let stamps = [Field::new("as_of", time_type(), false), Field::new("table_version", DataType::Int64, false)];
+    Arc::new(Schema::new(stamps.into_iter().map(Arc::new).chain(columns.fields().iter().cloned()).collect::<Vec<_>>()))
+}
+
+fn stamp(batch: &RecordBatch, schema: &SchemaRef, as_of: DateTime<Utc>, version: u64) -> RecordBatch {
+    let rows = batch.num_rows();
+    let as_of = TimestampMicrosecondArray::from_iter_values(std::iter::repeat_n(as_of.timestamp_micros(), rows)).with_timezone("UTC");
+    let version = Int64Array::from_iter_values(std::iter::repeat_n(version.cast_signed(), rows));
+    let stamps: [ArrayRef; 2] = [Arc::new(as_of), Arc::new(version)];
+    RecordBatch::try_new(Arc::clone(schema), stamps.into_iter().chain(batch.columns().iter().cloned()).collect()).expect("a query's batches have its own columns")
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    job: Job,
+    gauges: Gauges,
+    writer: Option<ResultWriter>,
+    ran_at: Option<DateTime<Utc>>,
+    ran_version: Option<u64>,
+}
+
+/// Runs every job on its schedule.
+#[derive(Debug)]
+pub struct Scheduler {
+    worlds: Worlds,
+    lake: PathBuf,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    jobs: Vec<Scheduled>,
+}
+
+impl Scheduler {
+    /// Over these jobs; their gauges are registered in `metrics`.
+    pub fn new(worlds: Worlds, lake: &Path, clock: Arc<dyn Clock>, metrics: Metrics, jobs: Vec<Job>) -> Self {
+        let scheduled = |job: Job| Scheduled { gauges: metrics.register_job(&job), job, writer: None, ran_at: None, ran_version: None };
+        let jobs = jobs.into_iter().map(scheduled).collect();
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs }
+    }
+
+    /// Runs what is due until `stop` resolves. A job that fails is logged, counted and tried again at its next time; the others
+    /// go on.
+    pub async fn run(&mut self, stop: impl Future<Output = ()>) {
+        // A quarter of the shortest schedule a job can have, so a job starts at most that much late.
+        let mut ticks = tokio::time::interval(Duration::from_millis(250));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = ticks.tick() => self.run_due().await,
+            }
+        }
+    }
+
+    /// Runs what is due now.
+    pub async fn run_due(&mut self) {
+        for index in 0..self.jobs.len() {
+            let now = self.clock.now();
+            if let Err(error) = self.run_if_due(index, now).await {
+                let name = self.jobs[index].job.name.clone();
+                self.jobs[index].ran_at = Some(now);
+                self.metrics.job_failed(&name, &error);
+            }
+        }
+    }
+
+    /// Runs every job once, whatever its schedule.
+    ///
+    /// # Errors
+    /// The first job that fails.
+    pub async fn run_all(&mut self) -> Result<(), RunError> {
+        for scheduled in &mut self.jobs {
+            scheduled.ran_at = None;
+            scheduled.ran_version = None;
+        }
+        for index in 0..self.jobs.len() {
+            self.run_if_due(index, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
+        let scheduled = &self.jobs[index];
+        let waited = scheduled.ran_at.is_none_or(|at| (now - at).to_std().is_ok_and(|waited| waited >= scheduled.job.definition.schedule));
+        if !waited {
+            return Ok(());
+        }
+        let world = self.worlds.newest().await?;
+        let Some(as_of) = world.cut.as_of() else { return Ok(()) };
+        if scheduled.ran_version == Some(world.cut.records) && !scheduled.job.definition.idle {
+            return Ok(());
+        }
+        let answer = answer(&scheduled.job, &world, as_of, now).await?;
+        self.keep(index, &answer).await?;
+        let scheduled = &mut self.jobs[index];
+        scheduled.gauges.show(&answer, now);
+        (scheduled.ran_at, scheduled.ran_version) = (Some(now), Some(world.cut.records));
+        self.metrics.job_ran(&scheduled.job.name, as_of, (self.clock.now() - now).to_std().unwrap_or_default());
+        Ok(())
+    }
+
+    async fn keep(&mut self, index: usize, answer: &Answer) -> Result<(), RunError> {
+        let scheduled = &mut self.jobs[index];
+        let failed = |source| RunError::Keep { job: scheduled.job.name.clone(), source };
+        if !scheduled.writer.as_ref().is_some_and(|writer| writer.fits(&answer.schema)) {
+            scheduled.writer = Some(ResultWriter::open(&self.lake, &scheduled.job.name, &answer.schema).await.map_err(failed)?);
+        }
+        let writer = scheduled.writer.as_mut().expect("opened above where absent");
+        writer.commit(&answer.rows, answer.as_of, scheduled.job.definition.history).await.map_err(failed)
+    }
+}

@@ -1,0 +1,108 @@
+//! The lake: durable tables other programs can open. This file is the promise; [`delta`] is the only file that says how.
+//!
+//! A commit adds and removes files and moves named positions (`txn`) **together or not at all**; readers open a version and
+//! keep it. Several tables cannot be committed together, so whatever is derived says in its own positions how far it has come.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use contract::log::Remedy;
+
+pub mod compact;
+pub mod delta;
+pub mod scan;
+
+/// A data file of a table version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Path below the table's folder.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Rows, where the table knows.
+    pub rows: Option<u64>,
+    /// Values of the partition columns, in the table's order.
+    pub partition: Vec<Option<String>>,
+}
+
+/// One version of a table: what a reader holds on to while it reads.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The version.
+    pub version: u64,
+    /// The folder.
+    pub root: PathBuf,
+    /// All columns, partition columns last.
+    pub schema: SchemaRef,
+    /// Names of the partition columns.
+    pub partition_columns: Arc<[String]>,
+    /// The files.
+    pub files: Arc<[DataFile]>,
+}
+
+/// How a table is made when it is not there yet.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its folder.
+    pub root: PathBuf,
+    /// All columns, partition columns last.
+    pub schema: SchemaRef,
+    /// Names of the partition columns.
+    pub partition_columns: Vec<String>,
+    /// What one row is.
+    pub comment: String,
+}
+
+/// Named positions committed with the rows; they only grow.
+pub type Positions = BTreeMap<String, i64>;
+
+/// What went wrong with the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The store or the table format failed.
+    #[error("could not {action} table \"{table}\" at \"{path}\"")]
+    Store {
+        /// What was being done.
+        action: &'static str,
+        /// The table.
+        table: String,
+        /// Its folder.
+        path: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody else moved a position of ours: two writers believe they own it.
+    #[error("another writer moved position \"{position}\" of table \"{table}\" to {found}, ours stood at {expected}")]
+    Fenced {
+        /// The table.
+        table: String,
+        /// The position.
+        position: String,
+        /// Where it stands.
+        found: i64,
+        /// Where we had left it.
+        expected: i64,
+    },
+    /// A table has other columns than this version of gridwatch writes.
+    #[error("table \"{table}\" at \"{path}\" has other columns than this version writes: {detail}")]
+    SchemaDiffers {
+        /// The table.
+        table: String,
+        /// Its folder.
+        path: String,
+        /// Which columns.
+        detail: String,
+    },
+}
+
+impl LakeError {
+    /// What the caller has to do.
+    pub const fn remedy(&self) -> Remedy {
+        Remedy::Fix
+    }
+}

@@ -1,0 +1,283 @@
+//! The lake on Delta Lake tables; the only file that says deltalake.
+//!
+//! Protocol (1, 2): no deletion vectors, no column mapping, times in microseconds UTC, so DuckDB, Polars, Spark and Trino read the
+//! same files. One process writes; a commit that finds another writer's position under it is refused (fencing).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use contract::clock::{Clock, SystemClock};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::{Action, Remove, StructType, Transaction};
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::parquet::basic::{Compression, ZstdLevel};
+use deltalake_core::parquet::file::properties::WriterProperties;
+use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
+use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
+use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+
+use super::{DataFile, LakeError, Positions, Snapshot, TableSpec};
+
+/// Commits between checkpoints: a reader that opens the table reads at most this many small log files.
+const CHECKPOINT_COMMITS: u64 = 100;
+
+/// A table of the lake, open for reading and writing.
+#[derive(Debug)]
+pub struct Table {
+    spec: TableSpec,
+    table: DeltaTable,
+    schema: SchemaRef,
+    positions: Positions,
+}
+
+/// What one commit does to a table.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Rows to add; each batch has the table's columns in its order.
+    pub rows: Vec<RecordBatch>,
+    /// Files that go.
+    pub remove: Vec<DataFile>,
+    /// Positions that move.
+    pub positions: Positions,
+    /// False where the same rows only change files (compaction).
+    pub rearranges_only: bool,
+}
+
+impl Table {
+    /// Opens the table, making it where there is none.
+    ///
+    /// # Errors
+    /// The store fails, or the table stands with other columns.
+    pub async fn open(spec: TableSpec) -> Result<Self, LakeError> {
+        let name = spec_name(&spec);
+        let failed = |action: &'static str| {
+            let name = name.clone();
+            move |source| store_error(&name, action, source)
+        };
+        std::fs::create_dir_all(&spec.root).map_err(|error| failed("create the folder of")(DeltaTableError::Io { source: error }))?;
+        let url = url_of(&spec)?;
+        let mut table = DeltaTableBuilder::from_url(url).and_then(DeltaTableBuilder::build).map_err(failed("open"))?;
+        if table.verify_deltatable_existence().await.map_err(failed("open"))? {
+            table.load().await.map_err(failed("open"))?;
+        } else {
+            table = create(&spec).await.map_err(failed("create"))?;
+        }
+        let schema = arrow_schema(&table).map_err(failed("read the columns of"))?;
+        let spec = check_columns(spec, &schema)?;
+        Ok(Self { spec, table, schema, positions: Positions::new() })
+    }
+
+    /// Opens an existing table with the columns it has; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn open_as_stored(spec: TableSpec) -> Result<Option<Self>, LakeError> {
+        let failed = |source| store_error(&spec_name(&spec), "open", source);
+        let mut table = DeltaTableBuilder::from_url(url_of(&spec)?).and_then(DeltaTableBuilder::build).map_err(failed)?;
+        if !table.verify_deltatable_existence().await.map_err(failed)? {
+            return Ok(None);
+        }
+        table.load().await.map_err(failed)?;
+        let schema = arrow_schema(&table).map_err(failed)?;
+        Ok(Some(Self { spec, table, schema, positions: Positions::new() }))
+    }
+
+    /// Columns as the table has them.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The version this handle stands at.
+    pub fn version(&self) -> u64 {
+        self.table.version().unwrap_or_default()
+    }
+
+    /// Moves this handle to the newest version, or to `version`.
+    ///
+    /// # Errors
+    /// The store fails or has no such version.
+    pub async fn refresh(&mut self, version: Option<u64>) -> Result<(), LakeError> {
+        if version == self.table.version() {
+            return Ok(());
+        }
+        let moved = match version {
+            Some(version) if self.table.version().is_some_and(|now| now > version) => self.table.load_version(version).await,
+            _ => self.table.update_incremental(version).await,
+        };
+        moved.map_err(|source| store_error(&spec_name(&self.spec), "refresh", source))
+    }
+
+    /// The position of that name in the version this handle stands at.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn position(&mut self, name: &str) -> Result<Option<i64>, LakeError> {
+        let failed = |source| store_error(&spec_name(&self.spec), "read a position of", source);
+        let state = self.table.snapshot().map_err(failed)?;
+        let found = state.transaction_version(self.table.log_store().as_ref(), name).await.map_err(failed)?;
+        if let Some(found) = found {
+            self.positions.insert(name.to_owned(), found);
+        }
+        Ok(found)
+    }
+
+    /// The files of the version this handle stands at.
+    ///
+    /// # Errors
+    /// The version's log cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, LakeError> {
+        let failed = |source| store_error(&spec_name(&self.spec), "list the files of", source);
+        let state = self.table.snapshot().map_err(failed)?;
+        let columns: Arc<[String]> = self.spec.partition_columns.clone().into();
+        let log = state.log_data();
+        let files = log.iter().map(|file| {
+            let mut values = file.partition_values_map();
+            DataFile {
+                path: file.path().into_owned(),
+                bytes: u64::try_from(file.size()).unwrap_or_default(),
+                rows: file.num_records().and_then(|rows| u64::try_from(rows).ok()),
+                partition: columns.iter().map(|column| values.remove(column).flatten()).collect(),
+            }
+        });
+        Ok(Snapshot { version: self.version(), root: self.spec.root.clone(), schema: Arc::clone(&self.schema), files: files.collect(), partition_columns: columns })
+    }
+
+    /// Commits rows, removals and positions together; answers the new version.
+    ///
+    /// # Errors
+    /// [`LakeError::Fenced`] where another writer moved one of the positions; otherwise the store's failure. Nothing is
+    /// committed then.
+    pub async fn commit(&mut self, change: Change) -> Result<u64, LakeError> {
+        let name = spec_name(&self.spec);
+        let mut actions = self.write(change.rows).await.map_err(|source| store_error(&name, "write rows of", source))?;
+        if change.rearranges_only {
+            for action in &mut actions {
+                if let Action::Add(add) = action {
+                    add.data_change = false;
+                }
+            }
+        }
+        actions.extend(change.remove.iter().map(|file| Action::Remove(self.removal(file, !change.rearranges_only))));
+        self.fence(&change.positions).await?;
+        let positions = change.positions.iter().map(|(name, version)| Transaction::new(name, *version)).collect();
+        let properties = CommitProperties::default().with_application_transactions(positions).with_create_checkpoint(false);
+        let partition_by = Some(self.spec.partition_columns.clone()).filter(|columns| !columns.is_empty());
+        let operation = if change.rearranges_only {
+            DeltaOperation::Optimize { predicate: None, target_size: super::compact::TARGET_BYTES.cast_signed() }
+        } else {
+            DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None }
+        };
+        let failed = |source| store_error(&name, "commit to", source);
+        let state = self.table.snapshot().map_err(failed)?;
+        let done = CommitBuilder::from(properties).with_actions(actions).build(Some(state), self.table.log_store(), operation).await.map_err(failed)?;
+        self.table.state = Some(done.snapshot());
+        self.positions.extend(change.positions);
+        Ok(done.version())
+    }
+
+    /// Writes a checkpoint when enough commits have passed since the last; run in the background.
+    ///
+    /// # Errors
+    /// The store fails; the table is unharmed.
+    pub async fn checkpoint_if_due(&self) -> Result<bool, LakeError> {
+        if self.version() == 0 || !self.version().is_multiple_of(CHECKPOINT_COMMITS) {
+            return Ok(false);
+        }
+        checkpoints::create_checkpoint(&self.table, None).await.map_err(|source| store_error(&spec_name(&self.spec), "checkpoint", source))?;
+        Ok(true)
+    }
+
+    async fn write(&self, rows: Vec<RecordBatch>) -> Result<Vec<Action>, DeltaTableError> {
+        if rows.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(Vec::new());
+        }
+        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties());
+        let schema = writer.arrow_schema();
+        for batch in rows {
+            let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
+            let columns = columns.ok_or_else(|| DeltaTableError::generic("a batch lacks a column of the table"))?;
+            writer.write(RecordBatch::try_new(Arc::clone(&schema), columns)?).await?;
+        }
+        Ok(writer.flush().await?.into_iter().map(Action::Add).collect())
+    }
+
+    fn removal(&self, file: &DataFile, data_change: bool) -> Remove {
+        let values: HashMap<String, Option<String>> = self.spec.partition_columns.iter().cloned().zip(file.partition.iter().cloned()).collect();
+        Remove {
+            path: file.path.clone(),
+            data_change,
+            deletion_timestamp: Some(SystemClock.now().timestamp_millis()),
+            extended_file_metadata: Some(true),
+            partition_values: Some(values),
+            size: i64::try_from(file.bytes).ok(),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+        }
+    }
+
+    /// Refuses when a position we are about to move is not where we left it.
+    async fn fence(&mut self, moves: &Positions) -> Result<(), LakeError> {
+        let before = self.version();
+        self.refresh(None).await?;
+        if self.version() == before {
+            return Ok(());
+        }
+        for name in moves.keys() {
+            let Some(expected) = self.positions.get(name).copied() else { continue };
+            if let Some(found) = self.position(name).await?.filter(|found| *found != expected) {
+                return Err(LakeError::Fenced { table: self.spec.name.clone(), position: name.clone(), found, expected });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// zstd at its quickest level: a third smaller than snappy at about the same speed on the text columns here.
+fn writer_properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"))).build()
+}
+
+async fn create(spec: &TableSpec) -> Result<DeltaTable, DeltaTableError> {
+    let kernel: StructType = spec.schema.as_ref().try_into_kernel()?;
+    let mut builder = CreateBuilder::new()
+        .with_location(url::Url::from_directory_path(&spec.root).map_err(|()| DeltaTableError::generic("the folder is not absolute"))?)
+        .with_table_name(&spec.name)
+        .with_comment(&spec.comment)
+        .with_columns(kernel.fields().cloned());
+    if !spec.partition_columns.is_empty() {
+        builder = builder.with_partition_columns(&spec.partition_columns);
+    }
+    builder.await
+}
+
+fn arrow_schema(table: &DeltaTable) -> Result<SchemaRef, DeltaTableError> {
+    let schema: Schema = (&table.snapshot()?.metadata().parse_schema()?).try_into_arrow()?;
+    Ok(Arc::new(schema))
+}
+
+fn check_columns(spec: TableSpec, found: &SchemaRef) -> Result<TableSpec, LakeError> {
+    let names = |schema: &Schema| schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect::<Vec<_>>();
+    let (wanted, found) = (names(&spec.schema), names(found));
+    let missing: Vec<_> = wanted.iter().filter(|column| !found.contains(column)).cloned().collect();
+    if missing.is_empty() && wanted.len() == found.len() {
+        return Ok(spec);
+    }
+    Err(LakeError::SchemaDiffers { table: spec.name, path: spec.root.display().to_string(), detail: format!("wanted {missing:?} of {} columns, found {} columns", wanted.len(), found.len()) })
+}
+
+fn url_of(spec: &TableSpec) -> Result<url::Url, LakeError> {
+    url::Url::from_directory_path(&spec.root).map_err(|()| store_error(&spec_name(spec), "open", DeltaTableError::generic("the folder is not absolute")))
+}
+
+fn spec_name(spec: &TableSpec) -> (String, String) {
+    (spec.name.clone(), spec.root.display().to_string())
+}
+
+fn store_error((table, path): &(String, String), action: &'static str, source: DeltaTableError) -> LakeError {
+    LakeError::Store { action, table: table.clone(), path: path.clone(), source: Box::new(source) }
+}

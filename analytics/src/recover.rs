@@ -1,0 +1,87 @@
+//! What a consumer takes from the lake when it starts: the ids and watermarks of each partition, and the part of `cells` a
+//! crash left out. Everything is read from committed rows, so it decides after a crash as it decided before.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
+use contract::{Offsets, TopicPartition};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+
+use crate::cells::{self, RECORDS_VERSION};
+use crate::consume::{ConsumeError, positions};
+use crate::decide::{CellKey, PartitionState, Seen};
+use crate::lake::delta::{Change, Table};
+use crate::lake::scan::PinnedTable;
+use crate::rows::hour_of;
+
+fn session(records: &Table) -> Result<SessionContext, ConsumeError> {
+    let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+    session.register_table("records", Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at"))))?;
+    Ok(session)
+}
+
+/// Ids and watermarks of every partition, from the accepted rows.
+///
+/// # Errors
+/// The lake cannot be read.
+pub async fn states(records: &Table) -> Result<BTreeMap<TopicPartition, PartitionState>, ConsumeError> {
+    let rows = "SELECT log_topic, log_partition, source, event_id, occurred_at, body_hash, revision, grid_id, category FROM records WHERE disposition = 'accepted'";
+    let mut states = BTreeMap::new();
+    let mut names = HashSet::new();
+    let mut stream = session(records)?.sql(rows).await?.execute_stream().await?;
+    while let Some(batch) = stream.next().await {
+        remember(&mut states, &mut names, &batch?)?;
+    }
+    Ok(states)
+}
+
+fn remember(states: &mut BTreeMap<TopicPartition, PartitionState>, names: &mut HashSet<Arc<str>>, batch: &RecordBatch) -> Result<(), ConsumeError> {
+    let text = |index: usize| arrow::compute::cast(batch.column(index), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from);
+    let (topics, sources, ids, grids, categories) = (text(0)?, text(2)?, text(3)?, text(7)?, text(8)?);
+    let (topics, sources, ids) = (topics.as_string::<i32>(), sources.as_string::<i32>(), ids.as_string::<i32>());
+    let (grids, categories) = (grids.as_string::<i32>(), categories.as_string::<i32>());
+    let partitions = batch.column(1).as_primitive::<Int32Type>();
+    let times = batch.column(4).as_primitive::<TimestampMicrosecondType>();
+    let hashes = batch.column(5).as_primitive::<Int64Type>();
+    let revisions = batch.column(6).as_primitive::<Int32Type>();
+    for row in 0..batch.num_rows() {
+        let partition = TopicPartition::new(topics.value(row), partitions.value(row).cast_unsigned());
+        let occurred_at = times.value(row);
+        let hour = chrono::DateTime::from_timestamp_micros(occurred_at).map_or(0, hour_of);
+        let cell = CellKey { grid_id: name(names, grids, row), category: name(names, categories, row), hour };
+        let seen = Seen { body_hash: hashes.value(row), occurred_at, revision: revisions.value(row), cell };
+        states.entry(partition).or_default().remember(sources.value(row), ids.value(row), seen);
+    }
+    Ok(())
+}
+
+fn name(names: &mut HashSet<Arc<str>>, column: &StringArray, row: usize) -> Option<Arc<str>> {
+    if column.is_null(row) {
+        return None;
+    }
+    if let Some(known) = names.get(column.value(row)) {
+        return Some(Arc::clone(known));
+    }
+    let name: Arc<str> = column.value(row).into();
+    names.insert(Arc::clone(&name));
+    Some(name)
+}
+
+/// Brings `cells` to the offsets `records` has reached, if a crash fell between their commits.
+///
+/// # Errors
+/// The lake cannot be read or written.
+pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reached: &Offsets) -> Result<(), ConsumeError> {
+    if covered.covers(reached) {
+        return Ok(());
+    }
+    let parts = cells::missing(&session(records)?, covered, reached).await?;
+    let mut positions = positions(reached);
+    positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
+    cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
+    tracing::warn!(cells = parts.len(), "cells lagged behind records after a stop; caught up from the lake");
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! Records of the log as rows of table `records`: decoding, locating and building Arrow columns. One record in, one row out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+};
+use chrono::{DateTime, Utc};
+use contract::grids::GridSet;
+use contract::log::Stored;
+use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, TopicPartition, schema, topic};
+use sha2::Digest;
+
+use crate::decide::{Candidate, CellKey, PartitionState};
+
+/// Hours of events and contacts to add to (or take from) a cell.
+pub type CellParts = HashMap<(Arc<str>, Kind, CellKey), (i64, i64)>;
+
+/// What one partition's records came to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Records by source and disposition.
+    pub dispositions: HashMap<(Arc<str>, Disposition), u64>,
+    /// Refused records by source and reason.
+    pub reasons: HashMap<(Arc<str>, Reason), u64>,
+    /// Accepted events that no grid holds, by source.
+    pub unlocated: HashMap<Arc<str>, u64>,
+    /// Newest accepted `occurred_at` by source, microseconds.
+    pub newest: HashMap<Arc<str>, i64>,
+}
+
+/// The rows of one partition's records, decided.
+#[derive(Debug)]
+pub struct Decided {
+    /// The rows, in offset order.
+    pub rows: RecordBatch,
+    /// What they change in `cells`.
+    pub cells: CellParts,
+    /// What is counted.
+    pub tally: Tally,
+}
+
+/// Decides the records of one partition in offset order.
+pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut PartitionState, grids: &GridSet) -> Decided {
+    let mut decider = Decider { partition, state, grids, names: Names::default(), cells: CellParts::new(), tally: Tally::default() };
+    let rows: Vec<Row<'_>> = records.iter().map(|stored| decider.row(stored)).collect();
+    let Decider { mut cells, tally, .. } = decider;
+    cells.retain(|_, parts| *parts != (0, 0));
+    state.forget();
+    Decided { rows: columns(partition, &rows), cells, tally }
+}
+
+/// What the records of one batch share while they are decided.
+struct Decider<'a> {
+    partition: &'a TopicPartition,
+    state: &'a mut PartitionState,
+    grids: &'a GridSet,
+    names: Names,
+    cells: CellParts,
+    tally: Tally,
+}
+
+impl Decider<'_> {
+    fn row<'r>(&mut self, stored: &'r Stored) -> Row<'r> {
+        let rules = DeliveryRules::from_record(&stored.record);
+        let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
+        let outcome = match read(self.partition, stored, appended_at) {
+            Ok(event) => self.event(truncate_times(event), &rules),
+            Err(rejection) => self.rejected(rejection),
+        };
+        Row { stored, mapping_version: rules.mapping_version, outcome }
+    }
+
+    fn event(&mut self, event: Event, rules: &DeliveryRules) -> Outcome {
+        let (grid, located_by) = locate(&event, self.grids);
+        let grid = grid.map(|grid| self.names.intern(grid)).zip(located_by);
+        let category = event.category.as_deref().map(|name| self.names.intern(name));
+        let cell = CellKey { grid_id: grid.as_ref().map(|(grid, _)| Arc::clone(grid)), category, hour: hour_of(event.occurred_at) };
+        let (source, body_hash) = (self.names.intern(&event.source), body_hash(&event));
+        let occurred_at = event.occurred_at.timestamp_micros();
+        let candidate = Candidate { source: &source, event_id: &event.event_id, occurred_at, body_hash, cell: cell.clone(), rules };
+        let decision = self.state.decide(candidate);
+        if decision.disposition == Disposition::Accepted {
+            self.count(&event, &source, cell, decision.leaves);
+        }
+        *self.tally.dispositions.entry((source, decision.disposition)).or_default() += 1;
+        Outcome::Event { event: Box::new(event), grid, body_hash, revision: decision.revision, disposition: decision.disposition }
+    }
+
+    fn count(&mut self, event: &Event, source: &Arc<str>, cell: CellKey, leaves: Option<CellKey>) {
+        let voices = voices(event.kind);
+        if let Some(former) = leaves {
+            add(&mut self.cells, (Arc::clone(source), event.kind, former), (-1, -voices));
+        }
+        let placeless = event.device_id.is_some() || event.kind == Kind::CaseStep;
+        if cell.grid_id.is_none() && !placeless {
+            *self.tally.unlocated.entry(Arc::clone(source)).or_default() += 1;
+        }
+        add(&mut self.cells, (Arc::clone(source), event.kind, cell), (1, voices));
+        let occurred_at = event.occurred_at.timestamp_micros();
+        let newest = self.tally.newest.entry(Arc::clone(source)).or_insert(occurred_at);
+        *newest = (*newest).max(occurred_at);
+    }
+
+    fn rejected(&mut self, rejection: Rejection) -> Outcome {
+        let source = self.names.intern(&rejection.source);
+        *self.tally.dispositions.entry((Arc::clone(&source), Disposition::Quarantined)).or_default() += 1;
+        *self.tally.reasons.entry((source, rejection.reason)).or_default() += 1;
+        Outcome::Rejected(rejection)
+    }
+}
+
+/// Contacts an event of that kind counts for: a person's voice or none.
+pub const fn voices(kind: Kind) -> i64 {
+    match kind {
+        Kind::HotlineCall | Kind::GridReport => 1,
+        Kind::SensorEvent | Kind::CaseStep => 0,
+    }
+}
+
+/// Hours since 1970, UTC.
+pub fn hour_of(at: DateTime<Utc>) -> i32 {
+    // Year 9999 is hour 70 million; chrono's own range stays within i32 hours.
+    i32::try_from(at.timestamp().div_euclid(3_600)).unwrap_or(i32::MAX)
+}
+
+/// Fingerprint of an event's contract JSON (the first 64 bits of its SHA-256): stable across versions, because the lake keeps it.
+pub fn body_hash(event: &Event) -> i64 {
+    let digest = sha2::Sha256::digest(event.to_json());
+    i64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
+}
+
+fn add(cells: &mut CellParts, key: (Arc<str>, Kind, CellKey), (events, voices): (i64, i64)) {
+    let entry = cells.entry(key).or_default();
+    *entry = (entry.0 + events, entry.1 + voices);
+}
+
+/// Tables keep microseconds; the event as decided must be the event as read back.
+fn truncate_times(mut event: Event) -> Event {
+    let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
+    event.occurred_at = micros(event.occurred_at);
+    event.received_at = event.received_at.map(micros);
+    event.deadline_at = event.deadline_at.map(micros);
+    event
+}
+
+/// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
+fn read(partition: &TopicPartition, stored: &Stored, appended_at: DateTime<Utc>) -> Result<Event, Rejection> {
+    let value = &stored.record.value;
+    if partition.topic == topic::QUARANTINE {
+        let parsed = serde_json::from_slice::<Rejection>(value);
+        return Err(parsed.unwrap_or_else(|error| refuse(stored, appended_at, Reason::BadJson, "", &error.to_string())));
+    }
+    Event::from_json(value, appended_at).map_err(|invalid| refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail))
+}
+
+fn refuse(stored: &Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Rejection {
+    let key = String::from_utf8_lossy(&stored.record.key);
+    let source = key.split_once('/').map_or("unknown", |(source, _)| if source.is_empty() { "unknown" } else { source });
+    Rejection {
+        source: source.to_owned(),
+        reason,
+        field: field.to_owned(),
+        detail: detail.to_owned(),
+        payload: String::from_utf8_lossy(&stored.record.value).into_owned(),
+        origin: String::new(),
+        received_at: at,
+    }
+}
+
+/// The finest grid known, and how it was found.
+fn locate<'a>(event: &'a Event, grids: &'a GridSet) -> (Option<&'a str>, Option<&'static str>) {
+    if let Some(grid) = event.grid_id.as_deref() {
+        return (Some(grid), Some("source"));
+    }
+    let point = event.lon.zip(event.lat).and_then(|(lon, lat)| grids.grid_at(lon, lat));
+    if point.is_some() {
+        return (point, Some("point"));
+    }
+    let named = event.address.as_deref().and_then(|address| grids.address_grid(address));
+    (named, named.map(|_| "address"))
+}
+
+/// Strings seen in a batch, kept once.
+#[derive(Debug, Default)]
+struct Names(std::collections::HashSet<Arc<str>>);
+
+impl Names {
+    fn intern(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&name));
+        name
+    }
+}
+
+/// A record and what became of it, before it is laid out in columns.
+struct Row<'a> {
+    stored: &'a Stored,
+    mapping_version: String,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Event { event: Box<Event>, grid: Option<(Arc<str>, &'static str)>, body_hash: i64, revision: i32, disposition: Disposition },
+    Rejected(Rejection),
+}
+
+impl Row<'_> {
+    fn event(&self) -> Option<&Event> {
+        match &self.outcome {
+            Outcome::Event { event, .. } => Some(event),
+            Outcome::Rejected(_) => None,
+        }
+    }
+
+    fn rejection(&self) -> Option<&Rejection> {
+        match &self.outcome {
+            Outcome::Event { .. } => None,
+            Outcome::Rejected(rejection) => Some(rejection),
+        }
+    }
+
+    fn grid(&self) -> Option<&(Arc<str>, &'static str)> {
+        match &self.outcome {
+            Outcome::Event { grid, .. } => grid.as_ref(),
+            Outcome::Rejected(_) => None,
+        }
+    }
+
+    fn source(&self) -> &str {
+        match &self.outcome {
+            Outcome::Event { event, .. } => &event.source,
+            Outcome::Rejected(rejection) => &rejection.source,
+        }
+    }
+
+    fn disposition(&self) -> Disposition {
+        match &self.outcome {
+            Outcome::Event { disposition, .. } => *disposition,
+            Outcome::Rejected(_) => Disposition::Quarantined,
+        }
+    }
+
+    fn decided(&self) -> Option<(i64, i32)> {
+        match &self.outcome {
+            Outcome::Event { body_hash, revision, .. } => Some((*body_hash, *revision)),
+            Outcome::Rejected(_) => None,
+        }
+    }
+}
+
+/// Lays rows out in the columns of [`schema::record_schema`].
+fn columns(partition: &TopicPartition, rows: &[Row<'_>]) -> RecordBatch {
+    let schema = schema::record_schema();
+    let columns = schema.fields().iter().map(|field| column(field.name(), partition, rows)).collect();
+    RecordBatch::try_new(schema, columns).expect("each column is built for its field of the record schema")
+}
+
+fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef {
+    let text = |of: &dyn Fn(&Event) -> Option<&str>| -> ArrayRef { Arc::new(StringArray::from_iter(rows.iter().map(|row| row.event().and_then(of)))) };
+    let time = |of: &dyn Fn(&Event) -> Option<DateTime<Utc>>| times(rows.iter().map(|row| row.event().and_then(of)));
+    let number = |of: &dyn Fn(&Event) -> Option<f64>| -> ArrayRef { Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.event().and_then(of)))) };
+    let refused = |of: &dyn Fn(&Rejection) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter(rows.iter().map(|row| row.rejection().map(of)))) };
+    match name {
+        "event_id" => text(&|event| Some(&event.event_id)),
+        "source" => Arc::new(StringArray::from_iter_values(rows.iter().map(Row::source))),
+        "kind" => text(&|event| Some(event.kind.as_str())),
+        "occurred_at" => time(&|event| Some(event.occurred_at)),
+        "received_at" => times(rows.iter().map(|row| row.event().map_or_else(|| row.rejection().map(|rejection| rejection.received_at), |event| event.received_at))),
+        "case_id" => text(&|event| event.case_id.as_deref()),
+        "device_id" => text(&|event| event.device_id.as_deref()),
+        "stage" => text(&|event| event.stage.as_deref()),
+        "channel" => text(&|event| event.channel.as_deref()),
+        "request_kind" => text(&|event| event.request_kind.as_deref()),
+        "category" => text(&|event| event.category.as_deref()),
+        "urgency" => text(&|event| event.urgency.as_deref()),
+        "unit_id" => text(&|event| event.unit_id.as_deref()),
+        "observed_property" => text(&|event| event.observed_property.as_deref()),
+        "value" => number(&|event| event.value),
+        "value_unit" => text(&|event| event.value_unit.as_deref()),
+        "address" => text(&|event| event.address.as_deref()),
+        "address_id" => text(&|event| event.address_id.as_deref()),
+        "caller" => text(&|event| event.caller.as_deref()),
+        "lon" => number(&|event| event.lon),
+        "lat" => number(&|event| event.lat),
+        "grid_id" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.grid().map(|(grid, _)| grid.as_ref())))),
+        "deadline_at" => time(&|event| event.deadline_at),
+        "attributes" => attributes(rows),
+        "ingested_at" => times(rows.iter().map(|row| DateTime::from_timestamp_micros(row.stored.appended_at))),
+        "log_topic" => Arc::new(StringArray::from_iter_values(rows.iter().map(|_| partition.topic.as_str()))),
+        "log_partition" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|_| partition.partition.cast_signed()))),
+        "log_offset" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.stored.offset.cast_signed()))),
+        "mapping_version" => Arc::new(StringArray::from_iter(rows.iter().map(|row| Some(row.mapping_version.as_str()).filter(|version| !version.is_empty())))),
+        "revision" => Arc::new(Int32Array::from_iter(rows.iter().map(|row| row.decided().map(|(_, revision)| revision)))),
+        "body_hash" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.decided().map(|(hash, _)| hash)))),
+        "located_by" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.grid().map(|(_, how)| *how)))),
+        "reason" => refused(&|rejection| rejection.reason.as_str()),
+        "reason_field" => refused(&|rejection| &rejection.field),
+        "detail" => refused(&|rejection| &rejection.detail),
+        "payload" => refused(&|rejection| &rejection.payload),
+        "disposition" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.disposition().as_str()))),
+        "month" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.event().map_or_else(|| "none".to_owned(), |event| month_of(event.occurred_at))))),
+        other => unreachable!("column {other} is not of the record schema"),
+    }
+}
+
+/// Month of an instant, UTC: the partition value.
+pub fn month_of(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m").to_string()
+}
+
+fn times(instants: impl Iterator<Item = Option<DateTime<Utc>>>) -> ArrayRef {
+    Arc::new(instants.map(|at| at.map(|at| at.timestamp_micros())).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
+
+fn attributes(rows: &[Row<'_>]) -> ArrayRef {
+    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for row in rows {
+        for (name, value) in row.event().into_iter().flat_map(|event| &event.attributes) {
+            builder.keys().append_value(name);
+            builder.values().append_value(value);
+        }
+        builder.append(true).expect("keys and values are appended in pairs");
+    }
+    Arc::new(builder.finish())
+}

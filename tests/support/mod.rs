@@ -1,0 +1,100 @@
+//! What the whole-system tests share: a gridwatch process on free ports, a plain HTTP client, and the independent checker.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The program under test.
+pub fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+}
+
+/// A running `gridwatch up`.
+pub struct Up {
+    child: Child,
+    pub page: SocketAddr,
+    pub ingest: SocketAddr,
+    pub metrics: SocketAddr,
+    pub sql: SocketAddr,
+}
+
+impl Up {
+    /// Starts it on `data_dir` with free ports and waits for its addresses.
+    pub fn start(data_dir: &Path, extra: &[&str]) -> Self {
+        let free = ["--page", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--sql", "127.0.0.1:0"];
+        let mut child = program().arg("up").arg("--data-dir").arg(data_dir).args(free).args(extra).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |name: &str| -> SocketAddr {
+            let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with(name))).unwrap_or_else(|| panic!("up said no {name}")).unwrap();
+            let after = line.split_once("://").unwrap().1;
+            after[..after.find('/').unwrap()].parse().unwrap()
+        };
+        let (page, ingest, metrics, sql) = (address("duty page"), address("ingest"), address("metrics"), address("sql"));
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, page, ingest, metrics, sql }
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits until it is down; answers its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// One request on a connection of its own; the status and the body, or nothing where the server went away.
+pub fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let (headers, body) = answer.split_once("\r\n\r\n")?;
+    let chunked = headers.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some((status, if chunked { unchunked(body) } else { body.to_owned() }))
+}
+
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        whole.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
+}
+
+/// Rows of `POST /v1/sql`.
+pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
+    let body = serde_json::json!({"sql": statement}).to_string();
+    let (status, answer) = request(page, "POST", "/v1/sql", "application/json", &body).expect("the page answers");
+    assert_eq!(status, 200, "{statement}: {answer}");
+    serde_json::from_str::<serde_json::Value>(&answer).unwrap()["rows"].as_array().unwrap().clone()
+}
+
+/// The independent checker's answer about a lake, or `None` (said loudly) where its packages are not installed.
+pub fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    #[expect(clippy::disallowed_methods, reason = "the test command names the Python that holds the independent readers")]
+    let Ok(python) = std::env::var("GRIDWATCH_PYTHON") else {
+        println!("skipped: the independent readers (deltalake, duckdb, polars); `make test` installs them");
+        return None;
+    };
+    let out = Command::new(python).arg(root.join("tests/ledger/check.py")).arg(data_dir.join("lake")).args(extra).output().unwrap();
+    assert!(!out.stdout.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+    Some(serde_json::from_slice(&out.stdout).unwrap())
+}

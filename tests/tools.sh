@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs the programs the tests talk to (psql, promtool, Chromium), or names what is missing and how to get it.
+set -eu
+missing=""
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need psql postgresql-client
+need promtool prometheus
+need chromium chromium
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt-get update -qq
+        # shellcheck disable=SC2086 # a list of package names
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    else
+        for package in $missing; do
+            echo "skipped: tests that need $package; get it with: apt-get install $package"
+        done
+    fi
+fi
