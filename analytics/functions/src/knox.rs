@@ -35,7 +35,13 @@ pub(crate) static FUNCTION: Function = Function {
         Argument::required("t", Type::Day, "day number, date or time", "日期或时间（天）"),
         Argument::required("distances", Type::Numbers, "ascending upper edges of the distance bands", "距离分段上界（递增）"),
         Argument::required("days", Type::Numbers, "ascending upper edges of the day bands", "天数分段上界（递增）"),
-        Argument::optional("permutations", Type::Integer, DefaultValue::Integer(999), "rearrangements, 1 to 999999", "重排次数，1 至 999999"),
+        Argument::optional(
+            "permutations",
+            Type::Integer,
+            DefaultValue::Integer(999),
+            "rearrangements, 1 to 999999",
+            "重排次数，1 至 999999",
+        ),
         Argument::optional("seed", Type::Integer, DefaultValue::Integer(1), "seed of the random numbers", "随机数种子"),
     ],
     returns: Returns::List(&[
@@ -65,7 +71,9 @@ fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let cells = match table(&events, &distance_edges, &day_edges, replicates, seed) {
         Ok(cells) => cells,
         Err(Refusal::TooManyPairs) => {
-            return exec_err!("knox found more than {PAIRS_MAX} pairs nearer than the largest of distances: take smaller distances or fewer events");
+            return exec_err!(
+                "knox found more than {PAIRS_MAX} pairs nearer than the largest of distances: take smaller distances or fewer events"
+            );
         }
         Err(Refusal::TooManySteps) => {
             return exec_err!("knox would take more than {STEPS_MAX} steps: take fewer permutations, smaller distances or fewer events");

@@ -154,7 +154,8 @@ mod tests {
         list.iter().map(|(x, y, day)| Event { x: *x, y: *y, day: *day }).collect()
     }
 
-    const SIX: [(f64, f64, f64); 6] = [(0.0, 0.0, 0.0), (0.1, 0.0, 1.0), (0.2, 0.0, 2.0), (5.0, 5.0, 1.0), (5.1, 5.0, 9.0), (9.0, 0.0, 4.0)];
+    const SIX: [(f64, f64, f64); 6] =
+        [(0.0, 0.0, 0.0), (0.1, 0.0, 1.0), (0.2, 0.0, 2.0), (5.0, 5.0, 1.0), (5.1, 5.0, 9.0), (9.0, 0.0, 4.0)];
 
     /// Worked example: four pairs are near in space, seven in time, of fifteen; three in both. Of all 720 orders 180 have three.
     #[test]
