@@ -116,7 +116,8 @@ export async function away({ page }) {
 export async function hanging({ page }) {
   const held = [];
   const { banner, back } = await absent(page, (route) => void held.push(route));
-  await Promise.all(held.map((route) => route.abort("connectionreset")));
+  // Taking the interception away may have let some of them go already.
+  await Promise.all(held.map((route) => route.abort("connectionreset").catch(() => undefined)));
   await back();
   return banner;
 }
