@@ -90,7 +90,16 @@ pub struct CitySpec {
 impl Default for CitySpec {
     /// A city of 1.2 million in 7 districts and 120 grids.
     fn default() -> Self {
-        Self { seed: 1, districts: 7, grids: 120, residents: 1_200_000, calls_per_day: 1_500.0, reports_per_day: 900.0, sensors: 60, rate: 1.0 }
+        Self {
+            seed: 1,
+            districts: 7,
+            grids: 120,
+            residents: 1_200_000,
+            calls_per_day: 1_500.0,
+            reports_per_day: 900.0,
+            sensors: 60,
+            rate: 1.0,
+        }
     }
 }
 

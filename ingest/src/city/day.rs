@@ -36,9 +36,14 @@ impl DayFacts {
         let weather = Weather::of(&world.dice, day);
         let factor = |origin: usize, index: usize| {
             let shared = libm::exp(0.1 * world.dice.normal(Purpose::District, day as u64, 1000 + index as u64));
-            shared * mood(day) * season(&CATEGORIES[index], day) * sky(&CATEGORIES[index], weather) * rest(&CATEGORIES[index], origin, is_off(day))
+            shared
+                * mood(day)
+                * season(&CATEGORIES[index], day)
+                * sky(&CATEGORIES[index], weather)
+                * rest(&CATEGORIES[index], origin, is_off(day))
         };
-        let district = |index: usize| (1.0 + 0.18 * world.dice.normal(Purpose::District, day as u64, index as u64)).clamp(0.5, DISTRICT_MAX);
+        let district =
+            |index: usize| (1.0 + 0.18 * world.dice.normal(Purpose::District, day as u64, index as u64)).clamp(0.5, DISTRICT_MAX);
         Self {
             factor: [0, 1].map(|origin| std::array::from_fn(|index| factor(origin, index))),
             district: (0..world.plan.districts.len()).map(district).collect(),

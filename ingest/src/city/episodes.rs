@@ -173,7 +173,8 @@ impl Director {
             shuffle(&mut dice.stream(Purpose::Episode, 0), &mut grids);
             grids
         };
-        let with_device = |property: Property| devices.iter().filter(|device| device.property == property).map(|device| device.grid).collect();
+        let with_device =
+            |property: Property| devices.iter().filter(|device| device.property == property).map(|device| device.grid).collect();
         let with_land = |lands: &[Land]| {
             let found: Vec<usize> = (0..plan.grids.len()).filter(|grid| lands.contains(&plan.grids[*grid].land)).collect();
             shuffled(if found.is_empty() { (0..plan.grids.len()).collect() } else { found })
@@ -260,7 +261,15 @@ impl Director {
         Episode { device: Some(device), ..episode }
     }
 
-    fn episode(&self, kind: EpisodeKind, number: i64, category: usize, grids: Vec<usize>, time: std::ops::Range<i64>, per_hour: [f64; 2]) -> Episode {
+    fn episode(
+        &self,
+        kind: EpisodeKind,
+        number: i64,
+        category: usize,
+        grids: Vec<usize>,
+        time: std::ops::Range<i64>,
+        per_hour: [f64; 2],
+    ) -> Episode {
         let per_hour = per_hour.map(|events| events * self.scale);
         Episode { kind, number, category, grids, device: None, address: None, start: time.start, end: time.end, per_hour }
     }

@@ -39,7 +39,11 @@ enum Stream {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("streams", &self.streams.len()).field("ready", &self.ready.len()).field("to", &self.to).finish_non_exhaustive()
+        f.debug_struct("Events")
+            .field("streams", &self.streams.len())
+            .field("ready", &self.ready.len())
+            .field("to", &self.to)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,7 +52,8 @@ impl Events {
         let (from, to) = (second_at_or_after(from), second_at_or_after(to));
         let steps = (0..world.lanes.len()).flat_map(|lane| world.lanes[lane].origin.faces().iter().map(move |face| (lane, *face)));
         let lanes: Vec<Stream> = steps.map(|(lane, face)| Stream::steps(&world, lane, face, from)).collect();
-        let devices = (0..world.devices.len()).map(|device| Stream::Device { readings: DeviceStream::new(&world, device, from), device, head: None });
+        let devices =
+            (0..world.devices.len()).map(|device| Stream::Device { readings: DeviceStream::new(&world, device, from), device, head: None });
         let streams = lanes.into_iter().chain(devices).collect();
         let mut events = Self { world, book: DayBook::default(), streams, ready: BinaryHeap::new(), to };
         events.start(from);

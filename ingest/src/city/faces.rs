@@ -13,7 +13,8 @@ use super::world::World;
 use super::{SOURCE_CASES, SOURCE_GRID, SOURCE_HOTLINE, bare_event, instant};
 
 /// Cumulative shares of what people want. Inquiries and praise open no case.
-const REQUESTS: [(f64, &str); 6] = [(0.46, "complaint"), (0.64, "report"), (0.86, "help"), (0.94, "inquiry"), (0.98, "suggestion"), (1.0, "praise")];
+const REQUESTS: [(f64, &str); 6] =
+    [(0.46, "complaint"), (0.64, "report"), (0.86, "help"), (0.94, "inquiry"), (0.98, "suggestion"), (1.0, "praise")];
 /// Cumulative shares of how they reach the city.
 const CHANNELS: [(f64, &str); 4] = [(0.68, "phone"), (0.86, "app"), (0.95, "web"), (1.0, "window")];
 /// Share of field reports that are settled on the spot and open no case.
@@ -250,6 +251,9 @@ mod tests {
             push_digits(&mut text, number, width);
             text
         };
-        assert_eq!([digits(0, 1), digits(7, 2), digits(2026, 4), digits(600_123, 1), digits(u32::MAX, 2)], ["0", "07", "2026", "600123", "4294967295"]);
+        assert_eq!(
+            [digits(0, 1), digits(7, 2), digits(2026, 4), digits(600_123, 1), digits(u32::MAX, 2)],
+            ["0", "07", "2026", "600123", "4294967295"]
+        );
     }
 }

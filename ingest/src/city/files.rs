@@ -35,7 +35,11 @@ impl City {
         let (from, to) = range(days, until.unwrap_or_else(default_until));
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
         let mut written = Written::default();
-        for (name, text) in [("districts.geojson", self.districts_geojson()), ("grids.geojson", self.grids_geojson()), ("river.geojson", self.river_geojson())] {
+        for (name, text) in [
+            ("districts.geojson", self.districts_geojson()),
+            ("grids.geojson", self.grids_geojson()),
+            ("river.geojson", self.river_geojson()),
+        ] {
             let mut file = Output::create(dir, name)?;
             file.line(text.trim_end().as_bytes())?;
             file.finish()?;

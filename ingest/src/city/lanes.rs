@@ -67,8 +67,18 @@ pub(super) enum Face {
 }
 
 impl Face {
-    pub(super) const ALL: [Self; 10] =
-        [Self::Open, Self::Register, Self::Dispatch, Self::Dispose, Self::Archive, Self::Reopen, Self::Redo, Self::Rearchive, Self::Echo, Self::Merge];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Open,
+        Self::Register,
+        Self::Dispatch,
+        Self::Dispose,
+        Self::Archive,
+        Self::Reopen,
+        Self::Redo,
+        Self::Rearchive,
+        Self::Echo,
+        Self::Merge,
+    ];
 }
 
 /// A lane.
@@ -91,7 +101,8 @@ impl Lane {
 /// Every lane.
 pub(super) fn lanes(dice: &Dice) -> Vec<Lane> {
     let origins = [Origin::Call, Origin::Report];
-    let all = origins.into_iter().flat_map(|origin| (0..COUNT).flat_map(move |category| (0..PACES).map(move |pace| (origin, category, pace))));
+    let all =
+        origins.into_iter().flat_map(|origin| (0..COUNT).flat_map(move |category| (0..PACES).map(move |pace| (origin, category, pace))));
     all.enumerate().map(|(index, (origin, category, pace))| lane(dice, index, origin, category, pace)).collect()
 }
 
@@ -110,7 +121,12 @@ fn lane(dice: &Dice, index: usize, origin: Origin, category: usize, pace: usize)
     let period = 4 * rearchive.max(echo + 20 * minute);
     let phase = (dice.hash(Purpose::Cases, 1, index as u64) % period as u64) as i64;
     let digit = |value: usize| char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[value]);
-    Lane { origin, category, code: [digit(index / 36), digit(index % 36)].iter().collect(), lags: units.map(|units| Lag::new(units, period, phase)) }
+    Lane {
+        origin,
+        category,
+        code: [digit(index / 36), digit(index % 36)].iter().collect(),
+        lags: units.map(|units| Lag::new(units, period, phase)),
+    }
 }
 
 /// A case as it was opened.

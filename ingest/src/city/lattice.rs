@@ -210,7 +210,12 @@ struct Warp {
 
 impl Warp {
     fn new(rng: &mut ChaCha8Rng) -> Self {
-        Self { winding: between(rng, 0.08, 0.13), phase: between(rng, 0.0, 6.0), width: between(rng, 1.0, 1.08), height: between(rng, 0.86, 0.95) }
+        Self {
+            winding: between(rng, 0.08, 0.13),
+            phase: between(rng, 0.0, 6.0),
+            width: between(rng, 1.0, 1.08),
+            height: between(rng, 0.86, 0.95),
+        }
     }
 
     /// The radial part `0.62 + 0.38 r²` grows faster than the winding can fold it, so streets never cross.
@@ -255,7 +260,8 @@ fn streets(rng: &mut ChaCha8Rng, side: usize, corners: &[(f64, f64)], direction:
 
 /// The outline is a circle with three slow waves on it.
 fn inside_outline(rng: &mut ChaCha8Rng, side: usize) -> Vec<bool> {
-    let waves: Vec<(f64, f64, f64)> = [2.0, 3.0, 5.0].iter().map(|count| (*count, between(rng, 0.02, 0.07), between(rng, 0.0, 6.0))).collect();
+    let waves: Vec<(f64, f64, f64)> =
+        [2.0, 3.0, 5.0].iter().map(|count| (*count, between(rng, 0.02, 0.07), between(rng, 0.0, 6.0))).collect();
     let half = side as f64 / 2.0;
     (0..side * side)
         .map(|block| {

@@ -30,7 +30,10 @@ pub(super) fn grids(plan: &Plan) -> String {
 pub(super) fn river(plan: &Plan) -> String {
     let line: Vec<Value> = plan.river.iter().map(position).collect();
     let properties = json!({"name_zh": "澜江", "name_en": "Lan River"});
-    collection("river", std::iter::once(json!({"type": "Feature", "properties": properties, "geometry": {"type": "LineString", "coordinates": line}})))
+    collection(
+        "river",
+        std::iter::once(json!({"type": "Feature", "properties": properties, "geometry": {"type": "LineString", "coordinates": line}})),
+    )
 }
 
 fn collection(level: &str, features: impl Iterator<Item = Value>) -> String {

@@ -20,15 +20,61 @@ pub(super) const DISTRICTS: [(&str, &str); 8] = [
 ];
 
 const FIRST: [(&str, &str); 32] = [
-    ("槐", "huai"), ("柳", "liu"), ("梧", "wu"), ("桂", "gui"), ("枫", "feng"), ("竹", "zhu"), ("兰", "lan"), ("荷", "he"),
-    ("莲", "lian"), ("梅", "mei"), ("杏", "xing"), ("棠", "tang"), ("榆", "yu"), ("松", "song"), ("柏", "bai"), ("芦", "lu"),
-    ("鹭", "lu"), ("鸥", "ou"), ("雁", "yan"), ("霞", "xia"), ("虹", "hong"), ("月", "yue"), ("晴", "qing"), ("雪", "xue"),
-    ("岚", "lan"), ("溪", "xi"), ("泉", "quan"), ("潭", "tan"), ("石", "shi"), ("云", "yun"), ("星", "xing"), ("锦", "jin"),
+    ("槐", "huai"),
+    ("柳", "liu"),
+    ("梧", "wu"),
+    ("桂", "gui"),
+    ("枫", "feng"),
+    ("竹", "zhu"),
+    ("兰", "lan"),
+    ("荷", "he"),
+    ("莲", "lian"),
+    ("梅", "mei"),
+    ("杏", "xing"),
+    ("棠", "tang"),
+    ("榆", "yu"),
+    ("松", "song"),
+    ("柏", "bai"),
+    ("芦", "lu"),
+    ("鹭", "lu"),
+    ("鸥", "ou"),
+    ("雁", "yan"),
+    ("霞", "xia"),
+    ("虹", "hong"),
+    ("月", "yue"),
+    ("晴", "qing"),
+    ("雪", "xue"),
+    ("岚", "lan"),
+    ("溪", "xi"),
+    ("泉", "quan"),
+    ("潭", "tan"),
+    ("石", "shi"),
+    ("云", "yun"),
+    ("星", "xing"),
+    ("锦", "jin"),
 ];
 
 const SECOND: [(&str, &str); 20] = [
-    ("荫", "yin"), ("塘", "tang"), ("桥", "qiao"), ("井", "jing"), ("巷", "xiang"), ("里", "li"), ("园", "yuan"), ("坊", "fang"), ("亭", "ting"), ("台", "tai"),
-    ("湾", "wan"), ("渡", "du"), ("墩", "dun"), ("岭", "ling"), ("坡", "po"), ("浦", "pu"), ("堤", "di"), ("庭", "ting"), ("苑", "yuan"), ("门", "men"),
+    ("荫", "yin"),
+    ("塘", "tang"),
+    ("桥", "qiao"),
+    ("井", "jing"),
+    ("巷", "xiang"),
+    ("里", "li"),
+    ("园", "yuan"),
+    ("坊", "fang"),
+    ("亭", "ting"),
+    ("台", "tai"),
+    ("湾", "wan"),
+    ("渡", "du"),
+    ("墩", "dun"),
+    ("岭", "ling"),
+    ("坡", "po"),
+    ("浦", "pu"),
+    ("堤", "di"),
+    ("庭", "ting"),
+    ("苑", "yuan"),
+    ("门", "men"),
 ];
 
 const ROAD_SECOND: [&str; 12] = ["安", "平", "康", "和", "新", "华", "明", "远", "宁", "丰", "泰", "光"];
@@ -38,7 +84,9 @@ pub(super) fn grids(dice: &Dice, count: usize) -> Vec<(String, String)> {
     let mut pairs: Vec<_> = FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))).collect();
     shuffle(&mut dice.stream(Purpose::Names, 0), &mut pairs);
     let mut taken = HashSet::new();
-    let names = pairs.into_iter().map(|(first, second)| (format!("{}{}社区", first.0, second.0), format!("{} Community", capital(first.1, second.1))));
+    let names = pairs
+        .into_iter()
+        .map(|(first, second)| (format!("{}{}社区", first.0, second.0), format!("{} Community", capital(first.1, second.1))));
     names.filter(|(_, english)| taken.insert(english.clone())).take(count).collect()
 }
 

@@ -46,7 +46,10 @@ fn rings(lattice: &Lattice, region: &[usize]) -> Vec<Ring> {
         let (mut corner, mut ring) = (start, Ring::new());
         while let Some(exits) = sides.get_mut(&corner) {
             // Where two blocks of the region touch at a corner only, the left turn stays with the same block.
-            let turn = [1, 0, 3].map(|quarters| direction.left(quarters)).into_iter().find_map(|wanted| exits.iter().position(|exit| *exit == wanted));
+            let turn = [1, 0, 3]
+                .map(|quarters| direction.left(quarters))
+                .into_iter()
+                .find_map(|wanted| exits.iter().position(|exit| *exit == wanted));
             let Some(exit) = (if ring.is_empty() { Some(0) } else { turn }) else { break };
             direction = exits.swap_remove(exit);
             ring.extend(lattice.street(corner, direction));

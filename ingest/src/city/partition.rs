@@ -77,7 +77,8 @@ fn pieces(lattice: &mut Lattice) -> Vec<Vec<usize>> {
 fn apportion(sizes: &[usize], count: usize) -> Vec<usize> {
     let mut shares = vec![1; sizes.len()];
     for _ in sizes.len()..count {
-        let most = (0..sizes.len()).max_by(|a, b| (sizes[*a] * (2 * shares[*b] + 1)).cmp(&(sizes[*b] * (2 * shares[*a] + 1))).then(b.cmp(a)));
+        let most =
+            (0..sizes.len()).max_by(|a, b| (sizes[*a] * (2 * shares[*b] + 1)).cmp(&(sizes[*b] * (2 * shares[*a] + 1))).then(b.cmp(a)));
         shares[most.expect("a city has at least one piece of land")] += 1;
     }
     shares
@@ -104,7 +105,10 @@ fn split(rng: &mut ChaCha8Rng, lattice: &Lattice, costs: &[u32], area: &[usize],
 /// The block of a region nearest to the mean of its blocks.
 fn middle(lattice: &Lattice, region: &[usize]) -> usize {
     let count = region.len() as i64;
-    let (columns, rows) = region.iter().map(|block| lattice.column_row(*block)).fold((0_i64, 0_i64), |sum, (column, row)| (sum.0 + column as i64, sum.1 + row as i64));
+    let (columns, rows) = region
+        .iter()
+        .map(|block| lattice.column_row(*block))
+        .fold((0_i64, 0_i64), |sum, (column, row)| (sum.0 + column as i64, sum.1 + row as i64));
     let off = |block: usize| {
         let (column, row) = lattice.column_row(block);
         let (dx, dy) = (column as i64 * count - columns, row as i64 * count - rows);
@@ -129,7 +133,8 @@ impl Ground<'_> {
     /// through a block of that region, so regions are connected.
     fn grow(&self, seeds: &[usize]) -> Growth {
         let mut growth = Growth { distance: vec![0; self.member.len()], region: vec![usize::MAX; self.member.len()] };
-        let mut queue: BinaryHeap<Reverse<(u32, usize, usize)>> = seeds.iter().enumerate().map(|(region, block)| Reverse((0, *block, region))).collect();
+        let mut queue: BinaryHeap<Reverse<(u32, usize, usize)>> =
+            seeds.iter().enumerate().map(|(region, block)| Reverse((0, *block, region))).collect();
         while let Some(Reverse((distance, block, region))) = queue.pop() {
             if growth.region[block] != usize::MAX {
                 continue;

@@ -216,7 +216,8 @@ mod tests {
         for (index, grid) in plan.grids.iter().enumerate() {
             assert!(grid.addresses.len() >= ADDRESSES_MIN);
             for address in grid.addresses.iter().step_by(17) {
-                let holders: Vec<usize> = (0..plan.grids.len()).filter(|other| plan.grids[*other].outline.contains(address.point)).collect();
+                let holders: Vec<usize> =
+                    (0..plan.grids.len()).filter(|other| plan.grids[*other].outline.contains(address.point)).collect();
                 assert_eq!(holders, [index], "{}", address.text);
             }
         }

@@ -24,9 +24,12 @@ const JITTER_SECONDS: usize = 20;
 /// Decibels of the quiet hours by land, and the part of them that follows the day.
 const NOISE_LEVEL: [f64; 5] = [58.0, 55.0, 50.0, 57.0, 46.0];
 /// Loudness of the hours, 0 at night to 1 at the busiest.
-const LOUDNESS: [f64; 24] = [0.15, 0.08, 0.03, 0., 0., 0.1, 0.35, 0.7, 0.9, 0.85, 0.8, 0.8, 0.78, 0.75, 0.78, 0.8, 0.88, 1., 0.98, 0.85, 0.75, 0.6, 0.45, 0.28];
+const LOUDNESS: [f64; 24] =
+    [0.15, 0.08, 0.03, 0., 0., 0.1, 0.35, 0.7, 0.9, 0.85, 0.8, 0.8, 0.78, 0.75, 0.78, 0.8, 0.88, 1., 0.98, 0.85, 0.75, 0.6, 0.45, 0.28];
 /// Dust by the hours: tops at both rush hours, cleanest in the afternoon.
-const DUST: [f64; 24] = [1.05, 1.02, 1., 0.98, 0.97, 1., 1.08, 1.18, 1.22, 1.15, 1.05, 0.95, 0.9, 0.86, 0.84, 0.86, 0.92, 1.02, 1.1, 1.12, 1.12, 1.1, 1.08, 1.06];
+const DUST: [f64; 24] = [
+    1.05, 1.02, 1., 0.98, 0.97, 1., 1.08, 1.18, 1.22, 1.15, 1.05, 0.95, 0.9, 0.86, 0.84, 0.86, 0.92, 1.02, 1.1, 1.12, 1.12, 1.1, 1.08, 1.06,
+];
 
 /// What a device measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,8 @@ pub(super) fn install(dice: &Dice, plan: &Plan, count: usize) -> Vec<Device> {
     let any = places(&|_| true);
     let wet = places(&|grid| plan.grids[grid].riverside);
     // Of five devices two listen, two taste the air and one stands in the water.
-    let turns = [(Property::Noise, &busy), (Property::Dust, &any), (Property::Noise, &busy), (Property::WaterLevel, &wet), (Property::Dust, &any)];
+    let turns =
+        [(Property::Noise, &busy), (Property::Dust, &any), (Property::Noise, &busy), (Property::WaterLevel, &wet), (Property::Dust, &any)];
     let mut used = [0; 3];
     let mut device = |index: usize| {
         let (property, places) = turns[index % turns.len()];
@@ -142,7 +146,9 @@ impl DeviceStream {
                 continue;
             }
             let facts = self.facts_of(world, book, day_of(at));
-            let trouble = |kind: EpisodeKind| facts.episodes.iter().find(|episode| episode.kind == kind && episode.device == Some(self.device) && episode.covers(at));
+            let trouble = |kind: EpisodeKind| {
+                facts.episodes.iter().find(|episode| episode.kind == kind && episode.device == Some(self.device) && episode.covers(at))
+            };
             if trouble(EpisodeKind::SensorSilent).is_some() {
                 continue;
             }
@@ -219,6 +225,11 @@ pub(super) fn event(world: &World, device: usize, reading: Reading) -> Event {
         lon: Some(lon),
         lat: Some(lat),
         grid_id: Some(world.plan.grids[device.grid].id.clone()),
-        ..bare_event(format!("{}-{}", device.id, reading.turn * device.period + device.phase), SOURCE_SENSORS, Kind::SensorEvent, reading.at)
+        ..bare_event(
+            format!("{}-{}", device.id, reading.turn * device.period + device.phase),
+            SOURCE_SENSORS,
+            Kind::SensorEvent,
+            reading.at,
+        )
     }
 }

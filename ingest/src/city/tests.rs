@@ -35,7 +35,13 @@ fn a_range_cut_at_any_instant_gives_the_same_events_as_the_whole() {
     let whole = lines(city.events(from, to));
     assert!(whole.len() > 8_000);
     let busiest = at("2026-10-13T09:00:00Z");
-    for cut in [at("2026-10-13T05:17:04Z"), busiest, busiest + TimeDelta::milliseconds(500), at("2026-10-13T15:59:59Z"), at("2026-10-13T19:40:10Z")] {
+    for cut in [
+        at("2026-10-13T05:17:04Z"),
+        busiest,
+        busiest + TimeDelta::milliseconds(500),
+        at("2026-10-13T15:59:59Z"),
+        at("2026-10-13T19:40:10Z"),
+    ] {
         let parts: Vec<String> = lines(city.events(from, cut)).into_iter().chain(lines(city.events(cut, to))).collect();
         assert!(parts == whole, "cut at {cut}");
     }
@@ -117,7 +123,8 @@ fn hourly_counts_of_ordinary_calls_follow_their_rates() {
         .map(|day| {
             let facts = book.facts(&city.world, calendar::day_of(monday().timestamp()) + day);
             let hours = (0..categories::COUNT).flat_map(|category| (0..24).map(move |hour| (category, hour)));
-            let ordinary: f64 = hours.map(|(category, hour)| city.world.hourly(lanes::Origin::Call, category, hour) * facts.factor[0][category]).sum();
+            let ordinary: f64 =
+                hours.map(|(category, hour)| city.world.hourly(lanes::Origin::Call, category, hour) * facts.factor[0][category]).sum();
             ordinary * 3600.0 * lanes::PACES as f64 * facts.district.iter().sum::<f64>() / facts.district.len() as f64
         })
         .sum();
@@ -172,7 +179,8 @@ fn cases_go_their_way_in_order_and_most_are_closed_in_time() {
             in_time += u32::from(dispose.occurred_at <= dispose.deadline_at.unwrap());
         }
     }
-    let (in_time, reopened, merged) = (f64::from(in_time) / f64::from(closed), f64::from(reopened) / f64::from(closed), f64::from(merged) / f64::from(closed));
+    let (in_time, reopened, merged) =
+        (f64::from(in_time) / f64::from(closed), f64::from(reopened) / f64::from(closed), f64::from(merged) / f64::from(closed));
     assert!((0.75..0.97).contains(&in_time), "in time {in_time}");
     assert!((0.02..0.07).contains(&reopened), "reopened {reopened}");
     assert!((0.02..0.10).contains(&merged), "merged {merged}");
@@ -203,9 +211,19 @@ fn written_cities_have_golden_bytes() {
     use sha2::{Digest, Sha256};
     let dir = tempfile::tempdir().unwrap();
     let written = city(1).write(dir.path(), 2, None).unwrap();
-    let mut names: Vec<String> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let all = ["case_step.ndjson", "districts.geojson", "grid_report.ndjson", "grids.geojson", "hotline_call.ndjson", "labels.ndjson", "river.geojson", "sensor_event.ndjson"];
+    let all = [
+        "case_step.ndjson",
+        "districts.geojson",
+        "grid_report.ndjson",
+        "grids.geojson",
+        "hotline_call.ndjson",
+        "labels.ndjson",
+        "river.geojson",
+        "sensor_event.ndjson",
+    ];
     assert_eq!(names, all);
     for (name, rows) in &written.rows {
         let text = std::fs::read_to_string(dir.path().join(name)).unwrap();

@@ -39,7 +39,8 @@ fn check_tiling(polygons: &[(String, geo::Polygon)], context: &str) -> f64 {
             assert!(sides.insert(side, id).is_none(), "{context}: {id} walks a side twice");
         }
     }
-    let border: HashMap<(i64, i64), (i64, i64)> = sides.keys().filter(|[a, b]| !sides.contains_key(&[*b, *a])).map(|[a, b]| (*a, *b)).collect();
+    let border: HashMap<(i64, i64), (i64, i64)> =
+        sides.keys().filter(|[a, b]| !sides.contains_key(&[*b, *a])).map(|[a, b]| (*a, *b)).collect();
     let start = *border.keys().min().unwrap();
     let mut ring = vec![start];
     while let Some(next) = border.get(ring.last().unwrap()).filter(|next| **next != start) {
@@ -79,13 +80,17 @@ fn parents_and_populations_are_given_for_every_grid() {
     let city = city(1);
     let districts: HashMap<String, u64> = features(&city.districts_geojson())
         .iter()
-        .map(|feature| (feature["properties"]["grid_id"].as_str().unwrap().to_owned(), feature["properties"]["population"].as_u64().unwrap()))
+        .map(|feature| {
+            (feature["properties"]["grid_id"].as_str().unwrap().to_owned(), feature["properties"]["population"].as_u64().unwrap())
+        })
         .collect();
     let mut people: HashMap<String, u64> = HashMap::new();
     for feature in features(&city.grids_geojson()) {
         let properties = &feature["properties"];
         *people.entry(properties["parent"].as_str().unwrap().to_owned()).or_default() += properties["population"].as_u64().unwrap();
-        assert!(properties["name_zh"].as_str().unwrap().ends_with("社区") && properties["name_en"].as_str().unwrap().ends_with(" Community"));
+        assert!(
+            properties["name_zh"].as_str().unwrap().ends_with("社区") && properties["name_en"].as_str().unwrap().ends_with(" Community")
+        );
     }
     assert_eq!(people, districts);
 }
@@ -94,7 +99,8 @@ fn parents_and_populations_are_given_for_every_grid() {
 fn every_point_lies_in_its_grid() {
     let city = city(1);
     let polygons: HashMap<String, geo::Polygon> = polygons(&city.grids_geojson()).into_iter().collect();
-    let names: HashMap<&str, &geo::Polygon> = city.world.plan.grids.iter().map(|grid| (grid.name.0.as_str(), &polygons[&grid.id])).collect();
+    let names: HashMap<&str, &geo::Polygon> =
+        city.world.plan.grids.iter().map(|grid| (grid.name.0.as_str(), &polygons[&grid.id])).collect();
     let (mut by_id, mut by_name, mut pointless) = (0, 0, 0);
     for event in city.events(monday(), monday() + TimeDelta::days(1)) {
         let Some(point) = event.lon.zip(event.lat).map(|(lon, lat)| geo::Point::new(lon, lat)) else {
@@ -120,6 +126,7 @@ fn the_river_runs_between_grids() {
     let city = city(1);
     let line = line(&features(&city.river_geojson())[0]["geometry"]["coordinates"]);
     assert!(line.0.len() > 50);
-    let corners: std::collections::HashSet<(i64, i64)> = polygons(&city.grids_geojson()).iter().flat_map(|(_, polygon)| segments(polygon).map(|[a, _]| a).collect::<Vec<_>>()).collect();
+    let corners: std::collections::HashSet<(i64, i64)> =
+        polygons(&city.grids_geojson()).iter().flat_map(|(_, polygon)| segments(polygon).map(|[a, _]| a).collect::<Vec<_>>()).collect();
     assert!(line.0.iter().all(|point| corners.contains(&((point.x * 1e6).round() as i64, (point.y * 1e6).round() as i64))));
 }

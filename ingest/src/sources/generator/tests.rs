@@ -121,7 +121,8 @@ async fn a_time_lapse_shows_the_last_day_and_never_runs_ahead_of_the_clock() {
     scene.settings.history = Duration::from_secs(30 * 3600);
     scene.settings.speed = 3_600.0;
     let mut generator = scene.generator().await;
-    let newest = async || scene.published().await.keys().map(|text| serde_json::from_str::<Event>(text).unwrap().occurred_at).max().unwrap();
+    let newest =
+        async || scene.published().await.keys().map(|text| serde_json::from_str::<Event>(text).unwrap().occurred_at).max().unwrap();
     generator.advance().await.unwrap();
     assert!(newest().await < noon() - TimeDelta::hours(24));
     scene.clock.set(noon() + TimeDelta::seconds(10));
@@ -139,10 +140,20 @@ async fn settings_out_of_bounds_are_named() {
     let scene = Scene::new().await;
     let attempt = |settings: GeneratorSettings| {
         let publisher = Publisher::new(Arc::clone(&scene.log) as Arc<dyn EventLog>);
-        let made = Generator::new(&scene.city, publisher, Arc::new(Unobserved), Arc::clone(&scene.clock) as Arc<dyn Clock>, settings, Progress::default());
+        let made = Generator::new(
+            &scene.city,
+            publisher,
+            Arc::new(Unobserved),
+            Arc::clone(&scene.clock) as Arc<dyn Clock>,
+            settings,
+            Progress::default(),
+        );
         made.map(|_| ()).unwrap_err().to_string()
     };
-    assert_eq!(attempt(GeneratorSettings { speed: 0.5, ..GeneratorSettings::default() }), "the demo city's speed is 0.5, it must be 1 to 86400");
+    assert_eq!(
+        attempt(GeneratorSettings { speed: 0.5, ..GeneratorSettings::default() }),
+        "the demo city's speed is 0.5, it must be 1 to 86400"
+    );
     let endless = GeneratorSettings { history: Duration::from_secs(u64::MAX), ..GeneratorSettings::default() };
     assert!(attempt(endless).starts_with("the demo city's history is 18446744073709551615 s, it must be at most ten years"));
 }
