@@ -69,7 +69,10 @@ const fn alpha(default: f64) -> Argument {
     )
 }
 
-fn chart(arguments: &Arguments<'_>, compute: fn(&[Option<f64>], Setting) -> Vec<std::result::Result<Surge, Reason>>) -> Result<ArrayRef> {
+/// One of the charts: a verdict or a reason for each bin.
+type Chart = fn(&[Option<f64>], Setting) -> Vec<std::result::Result<Surge, Reason>>;
+
+fn chart(arguments: &Arguments<'_>, compute: Chart) -> Result<ArrayRef> {
     let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
     let surges = compute(&values, setting(arguments)?);
     arguments.answer(vec![

@@ -116,10 +116,8 @@ fn places<K: Copy + Eq + Hash>(grids: &[Option<K>], values: &[Option<f64>]) -> (
             rows[i as usize] = Err(Reason::DuplicateGrid);
         }
     }
-    let mut next = 0;
-    for row in rows.iter_mut().flatten() {
+    for (next, row) in (0_u32..).zip(rows.iter_mut().flatten()) {
         *row = next;
-        next += 1;
     }
     first.retain(|_, row| match rows[*row as usize] {
         Ok(place) => {

@@ -3,7 +3,8 @@
 -- measure = 'count' asks where it is hot: events of the last 24 hours or 7 days, the present hour as far as it has come.
 -- measure = 'excess' asks where it is hotter than usual: the same events against the mean of the same hours of the week in the up
 -- to four weeks before, as 2 (sqrt(events + 3/8) - sqrt(baseline + 3/8)), which has variance 1 for Poisson counts (Anscombe 1948).
--- With less than two weeks before the period it is undefined: short_history.
+-- With less than two weeks before the period it is undefined: short_history. (The small side of a cross join stands first: the
+-- engine makes a batch for each of its rows.)
 WITH clock AS (
     SELECT
         date_trunc('hour', :as_of) AS this_hour,
@@ -16,7 +17,7 @@ recent AS (
         coalesce(category, 'unknown') AS category,
         CAST((date_part('epoch', this_hour) - date_part('epoch', hour)) / 3600 AS BIGINT) AS age,
         sum(events) AS events
-    FROM cell_parts CROSS JOIN clock
+    FROM clock CROSS JOIN cell_parts
     WHERE kind IN ('hotline_call', 'grid_report')
         AND grid_id IS NOT NULL
         AND hour > date_trunc('hour', :as_of) - INTERVAL '840 hours'
@@ -35,7 +36,7 @@ counted AS (
         sum(CASE WHEN age < hours THEN events ELSE 0 END) AS events,
         sum(CASE WHEN age >= 168 AND age < 168 * weeks + hours AND age % 168 < hours
             THEN events * (CASE WHEN age % 168 = 0 THEN elapsed ELSE 1.0 END) ELSE 0.0 END) / nullif(weeks, 0) AS baseline
-    FROM recent CROSS JOIN depth CROSS JOIN clock
+    FROM clock CROSS JOIN depth CROSS JOIN recent
     GROUP BY grid_id, category, period, weeks
 ),
 all_categories AS (
@@ -45,10 +46,10 @@ all_categories AS (
 ),
 places AS (
     SELECT places.grid_id, places.neighbours, heads.category, heads.period, heads.weeks
-    FROM (SELECT grid_id, neighbours FROM grids WHERE finest) AS places
-    CROSS JOIN (
-        SELECT category, depth.period, depth.weeks FROM (SELECT DISTINCT category FROM all_categories) AS categories CROSS JOIN depth
+    FROM (
+        SELECT category, depth.period, depth.weeks FROM depth CROSS JOIN (SELECT DISTINCT category FROM all_categories) AS categories
     ) AS heads
+    CROSS JOIN (SELECT grid_id, neighbours FROM grids WHERE finest) AS places
 ),
 filled AS (
     SELECT

@@ -43,7 +43,7 @@ matters AS (
         count(*) AS contacts,
         count(*) FILTER (WHERE gap <= days * 86400) AS repeats,
         count(*) FILTER (WHERE gap IS NULL AND age + days * 86400 > seconds) AS left_censored
-    FROM gaps CROSS JOIN windows CROSS JOIN history
+    FROM history CROSS JOIN windows CROSS JOIN gaps
     WHERE age < days * 86400
     GROUP BY key, category, days, period, id
 )

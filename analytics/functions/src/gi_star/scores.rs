@@ -33,9 +33,11 @@ fn scale(deviations: &Deviations, k: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    pub(super) fn z(values: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
+    fn z(values: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
         z_scores(&Deviations::of(values), &Adjacency::from_lists(lists.iter().map(|l| l.iter().copied())))
     }
 
@@ -82,7 +84,7 @@ mod tests {
     }
 
     /// The definition, term by term, in O(n²).
-    pub(super) fn naive(x: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
+    fn naive(x: &[f64], lists: &[Vec<u32>]) -> Vec<f64> {
         let n = x.len() as f64;
         let mean = x.iter().sum::<f64>() / n;
         let s = (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -93,5 +95,57 @@ mod tests {
             (own - mean * sum) / (s * ((n * square - sum * sum) / (n - 1.0)).sqrt())
         };
         lists.iter().enumerate().map(row).collect()
+    }
+
+    /// A map of up to 25 grids with any lists: repeats, itself, unknown ones.
+    fn map() -> impl Strategy<Value = (Vec<f64>, Vec<Vec<u32>>)> {
+        (2_usize..25).prop_flat_map(|n| {
+            let values = prop::collection::vec((-1000_i32..1000).prop_map(|v| f64::from(v) / 8.0), n);
+            (values, prop::collection::vec(prop::collection::vec(0..n as u32 + 3, 0..9), n))
+        })
+    }
+
+    fn same(a: &[f64], b: &[f64]) -> bool {
+        a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn the_definition_is_met((values, lists) in map()) {
+            prop_assume!(values.iter().any(|v| *v != values[0]));
+            let all = |list: &[u32], i: usize| (0..values.len()).all(|j| j == i || list.contains(&(j as u32)));
+            for (i, (got, expected)) in z(&values, &lists).iter().zip(naive(&values, &lists)).enumerate() {
+                if all(&lists[i], i) {
+                    prop_assert!(got.is_nan(), "the neighbourhood of {} is the whole map", i);
+                } else {
+                    prop_assert!((got - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "place {}: {}, expected {}", i, got, expected);
+                }
+            }
+        }
+
+        #[test]
+        fn rows_in_another_order_give_the_same_bits((values, lists) in map(), turn in 1_usize..20) {
+            let n = values.len();
+            let to = |i: usize| (i + turn) % n;
+            let mut turned = (vec![0.0; n], vec![Vec::new(); n]);
+            for i in 0..n {
+                turned.0[to(i)] = values[i];
+                turned.1[to(i)] = lists[i].iter().rev().map(|j| if (*j as usize) < n { to(*j as usize) as u32 } else { *j }).collect();
+            }
+            let (a, b) = (z(&values, &lists), z(&turned.0, &turned.1));
+            let back: Vec<f64> = (0..n).map(|i| b[to(i)]).collect();
+            prop_assert!(same(&a, &back), "{:?} and {:?}", a, back);
+        }
+
+        #[test]
+        fn scale_and_shift_do_not_matter((values, lists) in map(), power in -40_i32..40, shift in -1000_i32..1000) {
+            let scaled: Vec<f64> = values.iter().map(|v| v * 2.0_f64.powi(power)).collect();
+            prop_assert!(same(&z(&values, &lists), &z(&scaled, &lists)), "a power of two keeps every bit");
+            let shifted: Vec<f64> = values.iter().map(|v| v + f64::from(shift)).collect();
+            for (a, b) in z(&values, &lists).iter().zip(z(&shifted, &lists)) {
+                prop_assert!(a.is_nan() && b.is_nan() || (a - b).abs() < 1e-9 * (1.0 + a.abs()));
+            }
+        }
     }
 }

@@ -52,6 +52,8 @@ fn one(all: &Deviations, own: i64, beside: &[u32]) -> Result<LocalMoran, Reason>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn moran(values: &[f64], lists: &[&[u32]]) -> Vec<Result<LocalMoran, Reason>> {
@@ -93,5 +95,29 @@ mod tests {
         assert_eq!(moran(&[1.0, 1.0, 1.0], &[&[1], &[0], &[1]])[0], Err(Reason::ZeroVariance));
         assert_eq!(moran(&[1.0, 2.0, 3.0], &[&[], &[0], &[0, 1]])[0], Err(Reason::NoNeighbours));
         assert_eq!(moran(&[1.0, 2.0, 3.0], &[&[], &[0], &[0, 1]])[2], Err(Reason::AllGrids));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn the_definition_is_met(values in prop::collection::vec(-50_i32..50, 4..20), seed in 0_u32..1000) {
+            let x: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+            let n = x.len();
+            let lists: Vec<Vec<u32>> = (0..n as u32).map(|i| (0..n as u32).filter(|j| *j != i && (i * 7 + j * 13 + seed) % 4 == 0).collect()).collect();
+            let borrowed: Vec<&[u32]> = lists.iter().map(Vec::as_slice).collect();
+            let mean = x.iter().sum::<f64>() / n as f64;
+            let m2 = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
+            for (i, result) in moran(&x, &borrowed).into_iter().enumerate() {
+                let Ok(result) = result else { continue };
+                let k = lists[i].len() as f64;
+                let own = x[i] - mean;
+                let lag = lists[i].iter().map(|j| x[*j as usize] - mean).sum::<f64>() / k;
+                prop_assert!((result.i - own / m2 * lag).abs() < 1e-9);
+                let Some(z) = result.z else { continue };
+                let (n, expected) = (n as f64, -own * own / m2 / (n as f64 - 1.0));
+                let variance = (own / m2).powi(2) * n / (n - 2.0) * (1.0 / k - 1.0 / (n - 1.0)) * (m2 - own * own / (n - 1.0));
+                prop_assert!((z - (result.i - expected) / variance.sqrt()).abs() < 1e-6 * (1.0 + z.abs()));
+            }
+        }
     }
 }
