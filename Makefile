@@ -37,8 +37,8 @@ test: build tools
 
 lint: web
 	cargo fmt --all --check
-	cargo clippy --release --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # The figures of README, each beside a limit measured in the same run.
 bench: build $(VENV)/.done

@@ -19,7 +19,10 @@ pub(crate) async fn run(options: RowsOptions) -> Result<(), Failure> {
         let log = pipeline::log(&place, &clock::system()).await?;
         check::run(&place.lake(), Some(log.as_ref())).await.map_err(|error| Failure::machine("could not check", &error))?
     };
-    let rows: Vec<Vec<String>> = findings.iter().map(|finding| vec![if finding.holds { "holds" } else { "FAILS" }.to_owned(), finding.rule.clone(), finding.detail.clone()]).collect();
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|finding| vec![if finding.holds { "holds" } else { "FAILS" }.to_owned(), finding.rule.clone(), finding.detail.clone()])
+        .collect();
     output::print(&[output::texts(&["result", "rule", "detail"], &rows)?], options.format)?;
     match findings.iter().filter(|finding| !finding.holds).count() {
         0 => Ok(()),

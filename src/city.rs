@@ -22,8 +22,11 @@ fn draw(seed: u64) -> Result<City, Failure> {
 
 /// Writes the city's files.
 pub(crate) fn write(options: &CityOptions) -> Result<(), Failure> {
-    let written = draw(options.seed)?.write(&options.out, options.days, None).map_err(|error| Failure::machine("could not write the city", &error))?;
-    let rows: Vec<Vec<String>> = written.rows.iter().map(|(file, count)| vec![options.out.join(file).display().to_string(), count.to_string()]).collect();
+    let written = draw(options.seed)?
+        .write(&options.out, options.days, None)
+        .map_err(|error| Failure::machine("could not write the city", &error))?;
+    let rows: Vec<Vec<String>> =
+        written.rows.iter().map(|(file, count)| vec![options.out.join(file).display().to_string(), count.to_string()]).collect();
     output::print(&[output::texts(&["file", "rows"], &rows)?], None)
 }
 
@@ -56,12 +59,19 @@ fn load(store: &mut GridStore, geojson: &str, level: &str, parent: Option<&str>)
 }
 
 /// Streams the city into the log: its history at once, then live; goes on where the log's records end.
-pub(crate) async fn stream(city: City, log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, speed: f64, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
+pub(crate) async fn stream(
+    city: City,
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    speed: f64,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::machine("the demo city stopped", error);
     let token = tokio_util::sync::CancellationToken::new();
     let progress = Progress::read(log.as_ref()).await.map_err(|error| failed(&error))?;
     let settings = GeneratorSettings { speed, stop: token.clone(), ..GeneratorSettings::default() };
-    let generator = Generator::new(&city, Publisher::new(log), Arc::new(Unobserved), clock, settings, progress).map_err(|error| Failure::configuration(chain(&error)))?;
+    let generator = Generator::new(&city, Publisher::new(log), Arc::new(Unobserved), clock, settings, progress)
+        .map_err(|error| Failure::configuration(chain(&error)))?;
     tokio::spawn(async move {
         // A sender that is gone is a stop too.
         drop(stop.wait_for(|stop| *stop).await);

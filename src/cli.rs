@@ -10,7 +10,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "gridwatch", version, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What is logged: error, warn, info, debug, or a filter such as `info,analytics=debug`.
-    #[arg(long, global = true, env = "GRIDWATCH_LOG_LEVEL", default_value = "warn,gridwatch=info,analytics=info,ingest=info,contract=info")]
+    #[arg(
+        long,
+        global = true,
+        env = "GRIDWATCH_LOG_LEVEL",
+        default_value = "warn,gridwatch=info,analytics=info,ingest=info,contract=info"
+    )]
     pub(crate) log_level: String,
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -14,13 +14,17 @@ pub(crate) fn command(arguments: impl Iterator<Item = OsString>) -> Result<Comma
     let command = Cli::command();
     let Some(path) = path(arguments) else { return Ok(command) };
     let shown = path.to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::configuration(format!("could not read configuration \"{shown}\": {error}")))?;
-    let values: BTreeMap<String, toml::Value> = toml::from_str(&text).map_err(|error| Failure::configuration(format!("configuration \"{shown}\" is not understood: {error}")))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::configuration(format!("could not read configuration \"{shown}\": {error}")))?;
+    let values: BTreeMap<String, toml::Value> =
+        toml::from_str(&text).map_err(|error| Failure::configuration(format!("configuration \"{shown}\" is not understood: {error}")))?;
     let known = options(&command);
     for key in values.keys() {
         if !known.contains(&key.replace('_', "-")) {
-            let nearest = known.iter().min_by_key(|option| distance(option, key)).map(|option| option.replace('-', "_")).unwrap_or_default();
-            return Err(Failure::configuration(format!("configuration \"{shown}\" has an unknown key \"{key}\"")).hint(format!("the nearest key is \"{nearest}\"")));
+            let nearest =
+                known.iter().min_by_key(|option| distance(option, key)).map(|option| option.replace('-', "_")).unwrap_or_default();
+            return Err(Failure::configuration(format!("configuration \"{shown}\" has an unknown key \"{key}\""))
+                .hint(format!("the nearest key is \"{nearest}\"")));
         }
     }
     Ok(with_defaults(command, &values))
@@ -50,8 +54,10 @@ fn options(command: &Command) -> Vec<String> {
 }
 
 fn with_defaults(mut command: Command, values: &BTreeMap<String, toml::Value>) -> Command {
-    let own: Vec<(clap::Id, String)> =
-        command.get_arguments().filter_map(|argument| Some((argument.get_id().clone(), values.get(&argument.get_long()?.replace('-', "_")).map(text)?))).collect();
+    let own: Vec<(clap::Id, String)> = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_id().clone(), values.get(&argument.get_long()?.replace('-', "_")).map(text)?)))
+        .collect();
     for (id, value) in own {
         // The parser keeps defaults for as long as the process lives; the file is read once.
         let value: &'static str = Box::leak(value.into_boxed_str());

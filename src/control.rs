@@ -88,7 +88,10 @@ pub(crate) async fn ask(data_dir: &Path, path: &str, body: &Value, mut heard: im
     let stream = UnixStream::connect(socket(data_dir)).await.map_err(|error| lost(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
     tokio::spawn(connection);
-    let request = Request::post(path).header("host", "gridwatch").header("content-type", "application/json").body(Full::new(Bytes::from(body.to_string())));
+    let request = Request::post(path)
+        .header("host", "gridwatch")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body.to_string())));
     let request = request.map_err(|error| lost(&error))?;
     let mut answer = sender.send_request(request).await.map_err(|error| lost(&error))?.into_body();
     let mut waiting = Vec::new();

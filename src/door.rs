@@ -25,7 +25,13 @@ const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
 const HEALTHY: Duration = Duration::from_secs(10);
 
 /// Keeps the child running until `stop` turns true.
-pub(crate) async fn supervise(place: Place, postgres: TcpListener, http: TcpListener, metrics: Metrics, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+pub(crate) async fn supervise(
+    place: Place,
+    postgres: TcpListener,
+    http: TcpListener,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let mut pause = RESTART_PAUSE;
     loop {
         let began = std::time::Instant::now();

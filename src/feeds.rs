@@ -13,7 +13,13 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
     let mut came = came(&options).await?;
     let mut rows: Vec<Vec<String>> = Vec::new();
     for feed in &feeds {
-        let mut row = vec![feed.name.clone(), feed.kind.as_str().to_owned(), feed.description.en.clone(), feed.description.zh.clone(), feed.mapping_version.clone()];
+        let mut row = vec![
+            feed.name.clone(),
+            feed.kind.as_str().to_owned(),
+            feed.description.en.clone(),
+            feed.description.zh.clone(),
+            feed.mapping_version.clone(),
+        ];
         row.extend(came.remove(&feed.name).unwrap_or_else(|| vec![String::new(); 6]));
         rows.push(row);
     }
@@ -23,7 +29,19 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
         row.extend(counts);
         rows.push(row);
     }
-    let headings = ["feed", "kind", "description", "description_zh", "mapping_version", "records", "accepted", "duplicate", "late", "quarantined", "last_event_at"];
+    let headings = [
+        "feed",
+        "kind",
+        "description",
+        "description_zh",
+        "mapping_version",
+        "records",
+        "accepted",
+        "duplicate",
+        "late",
+        "quarantined",
+        "last_event_at",
+    ];
     output::print(&[output::texts(&headings, &rows)?], options.format)
 }
 
@@ -31,7 +49,9 @@ async fn came(options: &RowsOptions) -> Result<std::collections::BTreeMap<String
     if !options.place.lake().is_dir() {
         return Ok(Default::default());
     }
-    let mut worlds = Worlds::open(&options.place.lake(), pipeline::session(&options.place)?).await.map_err(|error| Failure::machine("could not open the lake", &error))?;
+    let mut worlds = Worlds::open(&options.place.lake(), pipeline::session(&options.place)?)
+        .await
+        .map_err(|error| Failure::machine("could not open the lake", &error))?;
     let world = worlds.newest().await.map_err(|error| Failure::machine("could not open the lake", &error))?;
     let query = "SELECT source, records, accepted, duplicate, late, quarantined, last_event_at FROM system.feeds";
     let batches = world.query(query).await.map_err(|error| Failure::machine("could not read system.feeds", &error))?;
@@ -52,5 +72,9 @@ pub(crate) fn test(options: &FeedTestOptions) -> Result<(), Failure> {
         let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
         println!("  row {}\n    expected {}\n    became   {}", difference.line, shown(&difference.expected), shown(&difference.found));
     }
-    if report.passed() { Ok(()) } else { Err(Failure::refused(format!("the sample of \"{}\" does not become what is expected", options.folder.display()))) }
+    if report.passed() {
+        Ok(())
+    } else {
+        Err(Failure::refused(format!("the sample of \"{}\" does not become what is expected", options.folder.display())))
+    }
 }

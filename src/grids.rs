@@ -26,7 +26,9 @@ fn list(rows: &RowsOptions) -> Result<(), Failure> {
     let finest = set.finest_level().map(str::to_owned);
     let levels: Vec<Vec<String>> = set
         .levels()
-        .map(|(level, count)| vec![level.to_owned(), count.to_string(), (finest.as_deref() == Some(level)).to_string(), set.version().to_string()])
+        .map(|(level, count)| {
+            vec![level.to_owned(), count.to_string(), (finest.as_deref() == Some(level)).to_string(), set.version().to_string()]
+        })
         .collect();
     output::print(&[output::texts(&["level", "grids", "finest", "version"], &levels)?], rows.format)
 }
@@ -34,7 +36,9 @@ fn list(rows: &RowsOptions) -> Result<(), Failure> {
 fn load(options: &GridsLoadOptions) -> Result<(), Failure> {
     let place = &options.rows.place;
     pipeline::data_folder(place)?;
-    let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| Failure::usage(format!("could not read \"{}\": {error}", path.display())));
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| Failure::usage(format!("could not read \"{}\": {error}", path.display())))
+    };
     let spec = LevelSpec {
         level: options.level.clone(),
         id_field: options.id.clone(),

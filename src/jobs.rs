@@ -23,10 +23,21 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
         .iter()
         .map(|job| {
             let (as_of, rows) = ran.get(&job.name).cloned().unwrap_or_default();
-            vec![job.name.clone(), job.definition.question.en.clone(), job.definition.question.zh.clone(), format!("{:?}", job.definition.schedule), job.query_sha256.clone(), as_of, rows]
+            vec![
+                job.name.clone(),
+                job.definition.question.en.clone(),
+                job.definition.question.zh.clone(),
+                format!("{:?}", job.definition.schedule),
+                job.query_sha256.clone(),
+                as_of,
+                rows,
+            ]
         })
         .collect();
-    output::print(&[output::texts(&["job", "question", "question_zh", "schedule", "query_sha256", "last_as_of", "rows"], &rows)?], options.format)
+    output::print(
+        &[output::texts(&["job", "question", "question_zh", "schedule", "query_sha256", "last_as_of", "rows"], &rows)?],
+        options.format,
+    )
 }
 
 async fn last_runs(place: &Place) -> Result<std::collections::HashMap<String, (String, String)>, Failure> {
@@ -50,7 +61,8 @@ pub(crate) async fn run(options: JobRunOptions) -> Result<(), Failure> {
     let job = jobs::find(&options.job, place.jobs_dir.as_deref()).map_err(|error| Failure::usage(chain(&error)))?;
     let world = worlds(place).await?.newest().await.map_err(|error| Failure::machine("could not open the lake", &error))?;
     let as_of = options.as_of.or_else(|| world.cut.as_of());
-    let as_of = as_of.ok_or_else(|| Failure::usage("the lake holds no event yet, so there is no time to run as of").hint("give --as-of TIME"))?;
+    let as_of =
+        as_of.ok_or_else(|| Failure::usage("the lake holds no event yet, so there is no time to run as of").hint("give --as-of TIME"))?;
     let answer = run::answer(&job, &world, as_of, clock::system().now()).await.map_err(|error| Failure::refused(chain(&error)))?;
     let rows = if answer.rows.is_empty() { vec![RecordBatch::new_empty(answer.schema)] } else { answer.rows };
     output::print(&rows, options.rows.format)

@@ -18,7 +18,10 @@ const PARTITIONS: u32 = 4;
 
 /// Makes the data folder, if needed, and sees that it can be written.
 pub(crate) fn data_folder(place: &Place) -> Result<(), Failure> {
-    let refused = |doing: &str, error: &std::io::Error| Failure::machine(&format!("could not {doing} data folder \"{}\"", place.data_dir.display()), error).hint("choose another with --data-dir");
+    let refused = |doing: &str, error: &std::io::Error| {
+        Failure::machine(&format!("could not {doing} data folder \"{}\"", place.data_dir.display()), error)
+            .hint("choose another with --data-dir")
+    };
     std::fs::create_dir_all(&place.data_dir).map_err(|error| refused("make", &error))?;
     let probe = place.data_dir.join(".writable");
     std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map_err(|error| refused("write to", &error))
@@ -52,7 +55,9 @@ pub(crate) fn feeds(place: &Place) -> Result<Vec<Feed>, Failure> {
 pub(crate) fn feed(place: &Place, name: &str) -> Result<Feed, Failure> {
     let feeds = feeds(place)?;
     let known = feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>().join(", ");
-    feeds.into_iter().find(|feed| feed.name == name).ok_or_else(|| Failure::usage(format!("no feed is called \"{name}\"")).hint(format!("there are {known}; --feeds-dir adds your own")))
+    feeds.into_iter().find(|feed| feed.name == name).ok_or_else(|| {
+        Failure::usage(format!("no feed is called \"{name}\"")).hint(format!("there are {known}; --feeds-dir adds your own"))
+    })
 }
 
 /// The key callers' pseudonyms are made with: in the data folder, readable by its owner only.
@@ -62,7 +67,9 @@ pub(crate) fn key(place: &Place) -> Result<PseudonymKey, Failure> {
 
 /// A feed's mapping, planned.
 pub(crate) fn mapper(feed: &Feed, clock: &Arc<dyn Clock>, key: &PseudonymKey) -> Result<Arc<Mapper>, Failure> {
-    Mapper::new(feed, Arc::clone(clock), key.clone()).map(Arc::new).map_err(|error| Failure::configuration(format!("feed \"{}\": {}", feed.name, chain(&error))))
+    Mapper::new(feed, Arc::clone(clock), key.clone())
+        .map(Arc::new)
+        .map_err(|error| Failure::configuration(format!("feed \"{}\": {}", feed.name, chain(&error))))
 }
 
 /// What appends to the log.
@@ -72,7 +79,11 @@ pub(crate) fn publisher(log: &Arc<dyn EventLog>) -> Publisher {
 
 /// How a session over this place is made.
 pub(crate) fn session(place: &Place) -> Result<analytics::session::SessionSettings, Failure> {
-    let key = if place.data_dir.is_dir() { key(place)? } else { PseudonymKey::new("none", &[0; 32]).map_err(|error| Failure::configuration(chain(&error)))? };
+    let key = if place.data_dir.is_dir() {
+        key(place)?
+    } else {
+        PseudonymKey::new("none", &[0; 32]).map_err(|error| Failure::configuration(chain(&error)))?
+    };
     let functions = ingest::mapping_functions(&key).into_iter().map(Arc::new).collect();
     Ok(analytics::session::SessionSettings { time_zone: place.time_zone.clone(), scalar_functions: functions, ..Default::default() })
 }
@@ -82,7 +93,8 @@ pub(crate) fn existing(place: &Place) -> Result<(), Failure> {
     if place.lake().is_dir() {
         return Ok(());
     }
-    Err(Failure::usage(format!("there is no lake at \"{}\"", place.lake().display())).hint("run `gridwatch up` or `gridwatch replay` first, or name another --data-dir"))
+    Err(Failure::usage(format!("there is no lake at \"{}\"", place.lake().display()))
+        .hint("run `gridwatch up` or `gridwatch replay` first, or name another --data-dir"))
 }
 
 /// Removes a file; one that is not there is as good as removed.

@@ -12,8 +12,8 @@ use analytics::jobs::run::Scheduler;
 use analytics::metrics::{Metrics, chain};
 use analytics::session::Worlds;
 use contract::{Disposition, Reason};
-use ingest::sources::file::{self, ReplaySummary, Speed};
 use ingest::Unobserved;
+use ingest::sources::file::{self, ReplaySummary, Speed};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -74,7 +74,12 @@ impl Outcome {
 
     fn print(&self, format: Option<Format>) -> Result<(), Failure> {
         let row = |outcome: &str, reason: &str, rows: u64| vec![outcome.to_owned(), reason.to_owned(), rows.to_string()];
-        let mut rows = vec![row("read", "", self.read), row("accepted", "", self.accepted), row("duplicate", "", self.duplicate), row("late", "", self.late)];
+        let mut rows = vec![
+            row("read", "", self.read),
+            row("accepted", "", self.accepted),
+            row("duplicate", "", self.duplicate),
+            row("late", "", self.late),
+        ];
         rows.extend(self.quarantined.iter().map(|(reason, count)| row("quarantined", reason, *count)));
         output::print(&[output::texts(&["outcome", "reason", "rows"], &rows)?], format)
     }
@@ -105,7 +110,8 @@ pub(crate) async fn run(options: ReplayOptions) -> Result<(), Failure> {
         tracing::warn!(unlocated = outcome.unlocated, "events no grid holds: see table unlocated; `gridwatch grids load` loads grids");
     }
     if outcome.committed() != outcome.read {
-        return Err(Failure::refused(format!("{} rows were read but {} were committed", outcome.read, outcome.committed())).hint("run `gridwatch check`"));
+        return Err(Failure::refused(format!("{} rows were read but {} were committed", outcome.read, outcome.committed()))
+            .hint("run `gridwatch check`"));
     }
     if strict && !outcome.quarantined.is_empty() {
         return Err(Failure::refused("rows were refused and --strict was given").hint("see `gridwatch quarantine`"));
@@ -130,7 +136,9 @@ async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Fail
         async move {
             let stop = async move { drop(ended.wait_for(|ended| *ended).await) };
             // No pause longer than a turn takes: a replay wants throughput, and every turn takes all there is.
-            consumer.run(Duration::from_millis(200), stop, |turn| outcome.lock().unwrap_or_else(PoisonError::into_inner).count(turn, &source)).await
+            consumer
+                .run(Duration::from_millis(200), stop, |turn| outcome.lock().unwrap_or_else(PoisonError::into_inner).count(turn, &source))
+                .await
         }
     };
     let publisher = pipeline::publisher(&log);
@@ -153,7 +161,8 @@ async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Fail
 async fn settle(place: &Place, clock: Arc<dyn contract::clock::Clock>) -> Result<(), Failure> {
     let lake = place.lake();
     engine::upkeep_once(&lake).await.map_err(|error| Failure::machine("could not merge files of the lake", &error))?;
-    let worlds = Worlds::open(&lake, pipeline::session(place)?).await.map_err(|error| Failure::machine("could not open the lake", &error))?;
+    let worlds =
+        Worlds::open(&lake, pipeline::session(place)?).await.map_err(|error| Failure::machine("could not open the lake", &error))?;
     let jobs = jobs::discover(place.jobs_dir.as_deref()).map_err(|error| Failure::configuration(chain(&error)))?;
     let mut scheduler = Scheduler::new(worlds, &lake, clock, Metrics::new(env!("CARGO_PKG_VERSION"), ""), jobs);
     scheduler.run_all().await.map_err(|error| Failure::machine("could not run the jobs", &error))

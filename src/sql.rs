@@ -22,7 +22,9 @@ enum Engine {
 pub(crate) async fn run(options: SqlOptions) -> Result<(), Failure> {
     let statement = match (&options.statement, &options.file) {
         (Some(statement), _) => Some(statement.clone()),
-        (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("could not read \"{}\": {error}", path.display())))?),
+        (None, Some(path)) => {
+            Some(std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("could not read \"{}\": {error}", path.display())))?)
+        }
         (None, None) => None,
     };
     let mut engine = open(&options.rows.place, options.url.as_deref()).await?;
@@ -66,7 +68,9 @@ fn texts(messages: &[SimpleQueryMessage]) -> Result<Vec<RecordBatch>, Failure> {
     for message in messages {
         match message {
             SimpleQueryMessage::RowDescription(columns) => headings = columns.iter().map(|column| column.name().to_owned()).collect(),
-            SimpleQueryMessage::Row(row) => rows.push((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect::<Vec<_>>()),
+            SimpleQueryMessage::Row(row) => {
+                rows.push((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect::<Vec<_>>())
+            }
             _ => {}
         }
     }

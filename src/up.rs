@@ -68,9 +68,13 @@ impl Addresses {
 fn bind(address: SocketAddr, what: &str, option: &str) -> Result<TcpListener, Failure> {
     if !address.ip().is_loopback() {
         let sentence = format!("{what} may not listen on {address}: this version has neither users nor TLS");
-        return Err(Failure::configuration(sentence).hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it")));
+        return Err(Failure::configuration(sentence)
+            .hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it")));
     }
-    let listener = TcpListener::bind(address).map_err(|error| Failure::configuration(format!("{what} needs {address}, which is not free: {error}")).hint(format!("choose another with {option} HOST:PORT; port 0 picks a free one")))?;
+    let listener = TcpListener::bind(address).map_err(|error| {
+        Failure::configuration(format!("{what} needs {address}, which is not free: {error}"))
+            .hint(format!("choose another with {option} HOST:PORT; port 0 picks a free one"))
+    })?;
     listener.set_nonblocking(true).map_err(|error| Failure::machine("could not listen", &error))?;
     Ok(listener)
 }
@@ -83,22 +87,32 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     let clock = clock::system();
     let log = pipeline::log(&place, &clock).await?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("GRIDWATCH_REVISION").unwrap_or("unknown"));
-    let running = Arc::new(Running { place: place.clone(), clock: Arc::clone(&clock), log: Arc::clone(&log), turns: broadcast::channel(TURNS_KEPT).0 });
+    let running = Arc::new(Running {
+        place: place.clone(),
+        clock: Arc::clone(&clock),
+        log: Arc::clone(&log),
+        turns: broadcast::channel(TURNS_KEPT).0,
+    });
     let demo = (options.city == CitySource::Demo).then(|| city::demo(&place, options.seed)).transpose()?;
     announce(&addresses, &place)?;
     let (stop, stopped) = watch::channel(false);
     let (stop_engine, engine_stopped) = watch::channel(false);
-    let mut roles = Roles::default();
-    roles.start("analyze", analyze(&options, &running, metrics.clone(), engine_stopped)?);
-    roles.start("ingest", ingest(&place, addresses.ingest, &running, metrics.clone(), stopped.clone())?);
-    roles.start("page", page(&place, addresses.page, &addresses.door, stopped.clone())?);
-    roles.start("metrics", serve_metrics(addresses.metrics, metrics.clone())?);
-    roles.start("control", control_socket(&place, Arc::clone(&running))?);
+    // Everything that a person may have to mend is looked at before the first role runs.
+    let analyze = analyze(&options, &running, metrics.clone(), engine_stopped)?;
+    let ingest = ingest(&place, addresses.ingest, &running, metrics.clone(), stopped.clone())?;
+    let page = page(&place, addresses.page, &addresses.door, stopped.clone())?;
+    let exposition = serve_metrics(addresses.metrics, metrics.clone())?;
+    let control = control_socket(&place, Arc::clone(&running))?;
     let door = door::supervise(place.clone(), addresses.sql, addresses.door, metrics, stopped.clone());
+    let mut roles = Roles::default();
+    roles.start("analyze", analyze);
+    roles.start("ingest", ingest);
+    roles.start("page", page);
+    roles.start("metrics", exposition);
+    roles.start("control", control);
     roles.start("sql", async move { door.await.map_err(|error| Failure::machine("could not run the SQL process", &error)) });
     if let Some(demo) = demo {
-        let city = city::stream(demo, Arc::clone(&log), clock, options.speed, stopped);
-        roles.start("city", city);
+        roles.start("city", city::stream(demo, Arc::clone(&log), clock, options.speed, stopped));
     }
     let ended = tokio::select! {
         () = signal() => Ok(()),
@@ -148,8 +162,17 @@ impl Roles {
     }
 }
 
-fn analyze(options: &UpOptions, running: &Running, metrics: Metrics, stop: watch::Receiver<bool>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
-    let settings = EngineSettings { lake: running.place.lake(), commit_interval: Duration::from_millis(options.commit_interval_ms), session: pipeline::session(&running.place)? };
+fn analyze(
+    options: &UpOptions,
+    running: &Running,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+    let settings = EngineSettings {
+        lake: running.place.lake(),
+        commit_interval: Duration::from_millis(options.commit_interval_ms),
+        session: pipeline::session(&running.place)?,
+    };
     let jobs = jobs::discover(running.place.jobs_dir.as_deref()).map_err(|error| Failure::configuration(chain(&error)))?;
     let (log, clock, turns) = (Arc::clone(&running.log), Arc::clone(&running.clock), running.turns.clone());
     Ok(async move {
@@ -165,10 +188,23 @@ fn listener(listener: TcpListener) -> Result<tokio::net::TcpListener, Failure> {
     tokio::net::TcpListener::from_std(listener).map_err(|error| Failure::machine("could not listen", &error))
 }
 
-fn ingest(place: &Place, address: TcpListener, running: &Running, metrics: Metrics, stop: watch::Receiver<bool>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+fn ingest(
+    place: &Place,
+    address: TcpListener,
+    running: &Running,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
     let key = pipeline::key(place)?;
-    let mappers: Vec<Arc<Mapper>> = pipeline::feeds(place)?.iter().map(|feed| pipeline::mapper(feed, &running.clock, &key)).collect::<Result<_, _>>()?;
-    let state = HttpState::new(mappers, Publisher::new(Arc::clone(&running.log)), Arc::clone(&running.clock), Arc::new(Counted(metrics)), HttpLimits::default());
+    let mappers: Vec<Arc<Mapper>> =
+        pipeline::feeds(place)?.iter().map(|feed| pipeline::mapper(feed, &running.clock, &key)).collect::<Result<_, _>>()?;
+    let state = HttpState::new(
+        mappers,
+        Publisher::new(Arc::clone(&running.log)),
+        Arc::clone(&running.clock),
+        Arc::new(Counted(metrics)),
+        HttpLimits::default(),
+    );
     let address = listener(address)?;
     Ok(async move { http::serve(address, state, until(stop)).await.map_err(|error| Failure::machine("ingest stopped", &error)) })
 }
@@ -189,18 +225,26 @@ impl Observer for Counted {
     }
 }
 
-fn page(place: &Place, address: TcpListener, door: &TcpListener, stop: watch::Receiver<bool>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+fn page(
+    place: &Place,
+    address: TcpListener,
+    door: &TcpListener,
+    stop: watch::Receiver<bool>,
+) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
     let door = door.local_addr().map_err(|error| Failure::machine("could not listen", &error))?;
     let lake = place.lake();
     let ready = Readiness::new(move || if lake.join("cut.json").is_file() { Ok(()) } else { Err("the lake is being opened".into()) });
-    let router = dashboards::router(DoorAddress::fixed(door), ready, PageSettings { time_zone: place.time_zone.clone(), ..PageSettings::default() });
+    let router =
+        dashboards::router(DoorAddress::fixed(door), ready, PageSettings { time_zone: place.time_zone.clone(), ..PageSettings::default() });
     let address = listener(address)?;
     Ok(async move { dashboards::serve(address, router, until(stop)).await.map_err(|error| Failure::machine("the page stopped", &error)) })
 }
 
 fn serve_metrics(address: TcpListener, metrics: Metrics) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
     let address = listener(address)?;
-    Ok(async move { axum::serve(address, metrics_server::router(metrics)).await.map_err(|error| Failure::machine("/metrics stopped", &error)) })
+    Ok(
+        async move { axum::serve(address, metrics_server::router(metrics)).await.map_err(|error| Failure::machine("/metrics stopped", &error)) },
+    )
 }
 
 fn control_socket(place: &Place, running: Arc<Running>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
@@ -239,7 +283,11 @@ fn announce(addresses: &Addresses, place: &Place) -> Result<(), Failure> {
     println!("  duty page  http://{}/", at(&addresses.page)?);
     println!("  ingest     http://{}/v1/events", at(&addresses.ingest)?);
     println!("  metrics    http://{}/metrics", at(&addresses.metrics)?);
-    println!("  sql        psql \"postgres://{}:{}/gridwatch\" -c \"SELECT category, count(*) FROM events GROUP BY category ORDER BY 2 DESC LIMIT 5\"", sql.ip(), sql.port());
+    println!(
+        "  sql        psql \"postgres://{}:{}/gridwatch\" -c \"SELECT category, count(*) FROM events GROUP BY category ORDER BY 2 DESC LIMIT 5\"",
+        sql.ip(),
+        sql.port()
+    );
     Ok(())
 }
 
@@ -271,7 +319,9 @@ impl Running {
                 }
             }
         };
-        tokio::time::timeout(COMMIT_WAIT_MAX, committed).await.map_err(|_| "the records are in the log but were not committed in time".to_owned())?;
+        tokio::time::timeout(COMMIT_WAIT_MAX, committed)
+            .await
+            .map_err(|_| "the records are in the log but were not committed in time".to_owned())?;
         Ok(outcome)
     }
 

@@ -73,7 +73,8 @@ fn own_feed(folder: &Path) {
     let toml = "name = \"load-file\"\nkind = \"grid_report\"\nformat = \"csv\"\nencoding = \"utf-8\"\ntime_zone = \"UTC\"\ncoordinate_system = \"none\"\n\
         transport = [\"file\"]\ndeduplication = \"unlimited\"\nlateness = \"unlimited\"\n\n[description]\nzh = \"负载测试\"\nen = \"load test\"\n";
     std::fs::write(feed.join("feed.toml"), toml).unwrap();
-    std::fs::write(feed.join("mapping.sql"), "SELECT id AS event_id, at AS occurred_at, place AS address, 'rubbish' AS category FROM raw").unwrap();
+    std::fs::write(feed.join("mapping.sql"), "SELECT id AS event_id, at AS occurred_at, place AS address, 'rubbish' AS category FROM raw")
+        .unwrap();
     std::fs::write(feed.join("sample.csv"), "id,at,place\n").unwrap();
     std::fs::write(feed.join("expected.ndjson"), "").unwrap();
     let mut rows = std::io::BufWriter::new(std::fs::File::create(folder.join("rows.csv")).unwrap());
@@ -85,7 +86,14 @@ fn own_feed(folder: &Path) {
 
 fn replay(folder: &Path, data: &Path) -> std::process::Command {
     let mut command = program();
-    command.arg("replay").arg("load-file").arg(folder.join("rows.csv")).arg("--data-dir").arg(data).arg("--feeds-dir").arg(folder.join("feeds"));
+    command
+        .arg("replay")
+        .arg("load-file")
+        .arg(folder.join("rows.csv"))
+        .arg("--data-dir")
+        .arg(data)
+        .arg("--feeds-dir")
+        .arg(folder.join("feeds"));
     command
 }
 

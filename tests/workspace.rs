@@ -10,14 +10,21 @@ fn root() -> PathBuf {
 
 /// Direct dependencies (not for development) of each workspace crate.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let out = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"]).current_dir(root()).output().unwrap();
+    let out = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let crates = metadata["packages"].as_array().unwrap().iter();
     crates
         .map(|package| {
             let normal = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
-            (package["name"].as_str().unwrap().to_owned(), normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect())
+            (
+                package["name"].as_str().unwrap().to_owned(),
+                normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect(),
+            )
         })
         .collect()
 }
@@ -66,12 +73,20 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn rust_files() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     sources(&root(), &mut paths);
-    paths.into_iter().map(|path| (path.strip_prefix(root()).unwrap().display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+    paths
+        .into_iter()
+        .map(|path| (path.strip_prefix(root()).unwrap().display().to_string(), std::fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 #[test]
 fn each_outside_system_is_named_in_one_place() {
-    let places = [("deltalake_core::", "analytics/src/lake/delta.rs"), ("redb::", "contract/src/log/local"), ("datafusion_postgres::", "analytics/src/door/pgwire.rs"), ("rdkafka::", "contract/src/log/kafka.rs")];
+    let places = [
+        ("deltalake_core::", "analytics/src/lake/delta.rs"),
+        ("redb::", "contract/src/log/local"),
+        ("datafusion_postgres::", "analytics/src/door/pgwire.rs"),
+        ("rdkafka::", "contract/src/log/kafka.rs"),
+    ];
     for (system, place) in places {
         for (file, text) in rust_files().iter().filter(|(file, _)| file != "tests/workspace.rs") {
             assert!(!text.contains(system) || file.starts_with(place), "{file} names {system}, which belongs to {place}");
@@ -81,7 +96,8 @@ fn each_outside_system_is_named_in_one_place() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent: Vec<String> = rust_files().into_iter().filter(|(_, text)| !text.trim_start().starts_with("//!")).map(|(file, _)| file).collect();
+    let silent: Vec<String> =
+        rust_files().into_iter().filter(|(_, text)| !text.trim_start().starts_with("//!")).map(|(file, _)| file).collect();
     assert!(silent.is_empty(), "without `//!`: {silent:?}");
 }
 

@@ -57,7 +57,10 @@ pub fn batch(parts: &CellParts) -> RecordBatch {
         Arc::new(StringArray::from_iter(sorted.iter().map(|((_, _, key), _)| key.category.as_deref()))),
         Arc::new(StringArray::from_iter_values(sorted.iter().map(|((source, _, _), _)| source))),
         Arc::new(StringArray::from_iter_values(sorted.iter().map(|((_, kind, _), _)| kind.as_str()))),
-        Arc::new(TimestampMicrosecondArray::from_iter_values(sorted.iter().map(|((_, _, key), _)| start(key).timestamp_micros())).with_timezone("UTC")),
+        Arc::new(
+            TimestampMicrosecondArray::from_iter_values(sorted.iter().map(|((_, _, key), _)| start(key).timestamp_micros()))
+                .with_timezone("UTC"),
+        ),
         Arc::new(Int64Array::from_iter_values(sorted.iter().map(|(_, (events, _))| *events))),
         Arc::new(Int64Array::from_iter_values(sorted.iter().map(|(_, (_, voices))| *voices))),
         Arc::new(StringArray::from_iter_values(sorted.iter().map(|((_, _, key), _)| month_of(start(key))))),
@@ -85,14 +88,17 @@ pub async fn missing(session: &SessionContext, covered: &Offsets, reached: &Offs
             partition.topic.replace('\'', "''"),
             partition.partition
         );
-        let added = format!("SELECT grid_id, category, source, kind, date_trunc('hour', occurred_at) AS hour, 1 AS sign FROM records WHERE {rows}");
+        let added =
+            format!("SELECT grid_id, category, source, kind, date_trunc('hour', occurred_at) AS hour, 1 AS sign FROM records WHERE {rows}");
         let left = format!(
             "SELECT former.grid_id, former.category, former.source, former.kind, date_trunc('hour', former.occurred_at) AS hour, -1 AS sign \
              FROM records AS former JOIN (SELECT source, event_id, revision FROM records WHERE {rows} AND revision > 0) AS newer \
              ON former.source = newer.source AND former.event_id = newer.event_id AND former.revision = newer.revision - 1 \
              WHERE former.disposition = 'accepted'"
         );
-        let sums = format!("SELECT grid_id, category, source, kind, hour, sum(sign) AS events FROM ({added} UNION ALL {left}) GROUP BY grid_id, category, source, kind, hour");
+        let sums = format!(
+            "SELECT grid_id, category, source, kind, hour, sum(sign) AS events FROM ({added} UNION ALL {left}) GROUP BY grid_id, category, source, kind, hour"
+        );
         for batch in session.sql(&sums).await?.collect().await? {
             take(&mut parts, &batch);
         }
@@ -107,7 +113,9 @@ fn take(parts: &mut CellParts, batch: &RecordBatch) {
     let hours = arrow::compute::cast(batch.column(4), &time_type()).expect("an instant casts to an instant");
     let hours = hours.as_primitive::<TimestampMicrosecondType>();
     let events = batch.column(5).as_primitive::<Int64Type>();
-    let value = |array: &ArrayRef, row: usize| array.as_string::<i32>().is_valid(row).then(|| Arc::<str>::from(array.as_string::<i32>().value(row)));
+    let value = |array: &ArrayRef, row: usize| {
+        array.as_string::<i32>().is_valid(row).then(|| Arc::<str>::from(array.as_string::<i32>().value(row)))
+    };
     for row in 0..batch.num_rows() {
         let Some(kind) = value(&kinds, row).and_then(|name| Kind::from_name(&name)) else { continue };
         let hour = DateTime::<Utc>::from_timestamp_micros(hours.value(row)).map_or(0, crate::rows::hour_of);

@@ -11,8 +11,8 @@ use contract::TopicPartition;
 use contract::log::{EventLog, LogError};
 use datafusion::error::DataFusionError;
 
-use crate::consume::{position_name, records_spec};
 use crate::cells;
+use crate::consume::{position_name, records_spec};
 use crate::lake::LakeError;
 use crate::lake::delta::Table;
 use crate::session::{SessionError, SessionSettings, World, Worlds};
@@ -85,13 +85,17 @@ async fn dispositions(world: &World) -> Result<Finding, CheckError> {
     let [all, accepted, duplicate, late, quarantined, unexplained] = counts[..] else {
         return Ok(found("every row has one disposition", false, "no answer".into()));
     };
-    let detail = format!("{all} records = {accepted} accepted + {duplicate} duplicate + {late} late + {quarantined} quarantined ({unexplained} without reason or payload)");
+    let detail = format!(
+        "{all} records = {accepted} accepted + {duplicate} duplicate + {late} late + {quarantined} quarantined ({unexplained} without reason or payload)"
+    );
     let holds = all == accepted + duplicate + late + quarantined && unexplained == 0;
     Ok(found("every row has one disposition, refused ones their reason and payload", holds, detail))
 }
 
 async fn offsets_once(world: &World) -> Result<Finding, CheckError> {
-    let twice = numbers(world, "SELECT count(*) FROM (SELECT 1 FROM records GROUP BY log_topic, log_partition, log_offset HAVING count(*) > 1)").await?;
+    let twice =
+        numbers(world, "SELECT count(*) FROM (SELECT 1 FROM records GROUP BY log_topic, log_partition, log_offset HAVING count(*) > 1)")
+            .await?;
     Ok(none_of("each record of the log is one row", "offsets with several rows", &twice))
 }
 
@@ -169,6 +173,10 @@ async fn log_agrees(world: &World, log: &dyn EventLog, partition: &TopicPartitio
         ),
     )
     .await?;
-    let detail = format!("{partition}: {count} records of the log up to offset {next}, {} rows; {} records wait", rows.first().copied().unwrap_or(0), end - next);
+    let detail = format!(
+        "{partition}: {count} records of the log up to offset {next}, {} rows; {} records wait",
+        rows.first().copied().unwrap_or(0),
+        end - next
+    );
     Ok(Some(found(rule, rows == [count, sum], detail)))
 }

@@ -143,7 +143,8 @@ impl Consumer {
         recover::cells(&records, &mut cells, &covered, &offsets).await?;
         let partitions = states_by_partition(all, states, &offsets);
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
-        let mut consumer = Self { reader: Reader { log, partitions, grids }, records, cells, lake: lake.to_owned(), clock, offsets, cut: Cut::default() };
+        let mut consumer =
+            Self { reader: Reader { log, partitions, grids }, records, cells, lake: lake.to_owned(), clock, offsets, cut: Cut::default() };
         consumer.publish(consumer.reader.watermarks())?;
         Ok(consumer)
     }
@@ -187,7 +188,12 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`Consumer::drain`].
-    pub async fn run(&mut self, interval: Duration, stop: impl Future<Output = ()>, mut on_turn: impl FnMut(&Turn)) -> Result<(), ConsumeError> {
+    pub async fn run(
+        &mut self,
+        interval: Duration,
+        stop: impl Future<Output = ()>,
+        mut on_turn: impl FnMut(&Turn),
+    ) -> Result<(), ConsumeError> {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
@@ -318,7 +324,11 @@ fn check_position(partition: &TopicPartition, next: u64, first: u64, end: u64) -
     Ok(())
 }
 
-fn states_by_partition(all: Vec<TopicPartition>, mut states: BTreeMap<TopicPartition, PartitionState>, offsets: &Offsets) -> BTreeMap<TopicPartition, (PartitionState, u64)> {
+fn states_by_partition(
+    all: Vec<TopicPartition>,
+    mut states: BTreeMap<TopicPartition, PartitionState>,
+    offsets: &Offsets,
+) -> BTreeMap<TopicPartition, (PartitionState, u64)> {
     all.into_iter()
         .map(|partition| {
             let state = states.remove(&partition).unwrap_or_default();

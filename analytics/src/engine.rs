@@ -72,7 +72,8 @@ pub async fn run(
     let mut scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs);
     let committed = Arc::new(Mutex::new(consumer.offsets().clone()));
     let upkeep = tokio::spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
-    let measure = tokio::spawn(measure(Arc::clone(&log), settings.lake.clone(), Arc::clone(&committed), metrics.clone(), stopped(stop.clone())));
+    let measure =
+        tokio::spawn(measure(Arc::clone(&log), settings.lake.clone(), Arc::clone(&committed), metrics.clone(), stopped(stop.clone())));
     let schedule = tokio::spawn({
         let stop = stop.clone();
         async move { scheduler.run(stopped(stop)).await }

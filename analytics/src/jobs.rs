@@ -149,7 +149,8 @@ fn an_hour() -> Duration {
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is not a duration like \"10s\", \"5m\", \"1h\" or \"7d\"")))
+    parse_duration(&text)
+        .ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is not a duration like \"10s\", \"5m\", \"1h\" or \"7d\"")))
 }
 
 /// Reads `10s`, `5m`, `1h`, `7d`.

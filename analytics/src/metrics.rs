@@ -56,8 +56,14 @@ impl Metrics {
         let registry = Registry::new();
         let counter = |name: &str, help: &str, labels: &[&str]| declare!(registry, IntCounterVec, Opts::new(name, help), labels);
         let gauge = |name: &str, help: &str, labels: &[&str]| declare!(registry, GaugeVec, Opts::new(name, help), labels);
-        let histogram = |name: &str, help: &str, labels: &[&str]| declare!(registry, HistogramVec, HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels);
-        let balance = IntGauge::new("gridwatch_balance_difference_records", "Records of the log up to the committed offsets minus rows of table records; must be 0.").expect("a literal name");
+        let histogram = |name: &str, help: &str, labels: &[&str]| {
+            declare!(registry, HistogramVec, HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)
+        };
+        let balance = IntGauge::new(
+            "gridwatch_balance_difference_records",
+            "Records of the log up to the committed offsets minus rows of table records; must be 0.",
+        )
+        .expect("a literal name");
         registry.register(Box::new(balance.clone())).expect("each metric is declared once");
         let build = gauge("gridwatch_build_info", "Version and revision of the program; always 1.", &["version", "revision"]);
         build.with_label_values(&[version, revision]).set(1.0);
@@ -70,13 +76,22 @@ impl Metrics {
             unlocated: counter("gridwatch_source_unlocated_total", "Accepted events that no grid holds.", &["source"]),
             last_event: gauge("gridwatch_source_last_event_timestamp_seconds", "Newest accepted occurred_at by source.", &["source"]),
             watermark: gauge("gridwatch_watermark_timestamp_seconds", "The city's clock a job last ran at.", &["job"]),
-            lag: declare!(registry, IntGaugeVec, Opts::new("gridwatch_consumer_lag_records", "Records of the log not yet committed to the lake."), &["topic", "partition"]),
+            lag: declare!(
+                registry,
+                IntGaugeVec,
+                Opts::new("gridwatch_consumer_lag_records", "Records of the log not yet committed to the lake."),
+                &["topic", "partition"]
+            ),
             committed: gauge("gridwatch_checkpoint_last_success_timestamp_seconds", "When the lake last took a commit.", &["table"]),
             commit_seconds: histogram("gridwatch_commit_duration_seconds", "Time from the start of a turn to its commit.", &["table"]),
             job_seconds: histogram("gridwatch_job_duration_seconds", "Time a run of a job took.", &["job"]),
             job_failures: counter("gridwatch_job_failures_total", "Runs of a job that failed.", &["job"]),
             http: counter("gridwatch_http_requests_total", "Requests to the ingest address by status.", &["status"]),
-            door_restarts: counter("gridwatch_sql_restarts_total", "Starts of the SQL process after its first, by what ended it.", &["cause"]),
+            door_restarts: counter(
+                "gridwatch_sql_restarts_total",
+                "Starts of the SQL process after its first, by what ended it.",
+                &["cause"],
+            ),
             balance,
             registry,
         }

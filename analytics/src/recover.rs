@@ -38,7 +38,11 @@ pub async fn states(records: &Table) -> Result<BTreeMap<TopicPartition, Partitio
     Ok(states)
 }
 
-fn remember(states: &mut BTreeMap<TopicPartition, PartitionState>, names: &mut HashSet<Arc<str>>, batch: &RecordBatch) -> Result<(), ConsumeError> {
+fn remember(
+    states: &mut BTreeMap<TopicPartition, PartitionState>,
+    names: &mut HashSet<Arc<str>>,
+    batch: &RecordBatch,
+) -> Result<(), ConsumeError> {
     let text = |index: usize| arrow::compute::cast(batch.column(index), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from);
     let (topics, sources, ids, grids, categories) = (text(0)?, text(2)?, text(3)?, text(7)?, text(8)?);
     let (topics, sources, ids) = (topics.as_string::<i32>(), sources.as_string::<i32>(), ids.as_string::<i32>());

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
@@ -261,16 +262,24 @@ fn columns(partition: &TopicPartition, rows: &[Row<'_>]) -> RecordBatch {
 }
 
 fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef {
-    let text = |of: &dyn Fn(&Event) -> Option<&str>| -> ArrayRef { Arc::new(StringArray::from_iter(rows.iter().map(|row| row.event().and_then(of)))) };
+    let text = |of: &dyn Fn(&Event) -> Option<&str>| -> ArrayRef {
+        Arc::new(StringArray::from_iter(rows.iter().map(|row| row.event().and_then(of))))
+    };
     let time = |of: &dyn Fn(&Event) -> Option<DateTime<Utc>>| times(rows.iter().map(|row| row.event().and_then(of)));
-    let number = |of: &dyn Fn(&Event) -> Option<f64>| -> ArrayRef { Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.event().and_then(of)))) };
-    let refused = |of: &dyn Fn(&Rejection) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter(rows.iter().map(|row| row.rejection().map(of)))) };
+    let number = |of: &dyn Fn(&Event) -> Option<f64>| -> ArrayRef {
+        Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.event().and_then(of))))
+    };
+    let refused =
+        |of: &dyn Fn(&Rejection) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter(rows.iter().map(|row| row.rejection().map(of)))) };
     match name {
         "event_id" => text(&|event| Some(&event.event_id)),
         "source" => Arc::new(StringArray::from_iter_values(rows.iter().map(Row::source))),
         "kind" => text(&|event| Some(event.kind.as_str())),
         "occurred_at" => time(&|event| Some(event.occurred_at)),
-        "received_at" => times(rows.iter().map(|row| row.event().map_or_else(|| row.rejection().map(|rejection| rejection.received_at), |event| event.received_at))),
+        "received_at" => times(
+            rows.iter()
+                .map(|row| row.event().map_or_else(|| row.rejection().map(|rejection| rejection.received_at), |event| event.received_at)),
+        ),
         "case_id" => text(&|event| event.case_id.as_deref()),
         "device_id" => text(&|event| event.device_id.as_deref()),
         "stage" => text(&|event| event.stage.as_deref()),
@@ -294,7 +303,9 @@ fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef 
         "log_topic" => Arc::new(StringArray::from_iter_values(rows.iter().map(|_| partition.topic.as_str()))),
         "log_partition" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|_| partition.partition.cast_signed()))),
         "log_offset" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.stored.offset.cast_signed()))),
-        "mapping_version" => Arc::new(StringArray::from_iter(rows.iter().map(|row| Some(row.mapping_version.as_str()).filter(|version| !version.is_empty())))),
+        "mapping_version" => Arc::new(StringArray::from_iter(
+            rows.iter().map(|row| Some(row.mapping_version.as_str()).filter(|version| !version.is_empty())),
+        )),
         "revision" => Arc::new(Int32Array::from_iter(rows.iter().map(|row| row.decided().map(|(_, revision)| revision)))),
         "body_hash" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.decided().map(|(hash, _)| hash)))),
         "located_by" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.grid().map(|(_, how)| *how)))),
@@ -303,7 +314,9 @@ fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef 
         "detail" => refused(&|rejection| &rejection.detail),
         "payload" => refused(&|rejection| &rejection.payload),
         "disposition" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.disposition().as_str()))),
-        "month" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.event().map_or_else(|| "none".to_owned(), |event| month_of(event.occurred_at))))),
+        "month" => Arc::new(StringArray::from_iter_values(
+            rows.iter().map(|row| row.event().map_or_else(|| "none".to_owned(), |event| month_of(event.occurred_at))),
+        )),
         other => unreachable!("column {other} is not of the record schema"),
     }
 }

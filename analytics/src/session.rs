@@ -22,9 +22,9 @@ use crate::consume::records_spec;
 use crate::cut::Cut;
 use crate::grid_store::GridStore;
 use crate::jobs::results::{JobTables, ResultTable};
+use crate::lake::LakeError;
 use crate::lake::delta::Table;
 use crate::lake::scan::PinnedTable;
-use crate::lake::LakeError;
 
 mod calendar;
 mod locating;

@@ -138,20 +138,39 @@ impl Event {
                 return Err(InvalidEvent::new(field, Reason::MissingField, "is empty"));
             }
         }
-        let ids = [("event_id", Some(&self.event_id)), ("source", Some(&self.source)), ("case_id", self.case_id.as_ref()), ("device_id", self.device_id.as_ref())];
+        let ids = [
+            ("event_id", Some(&self.event_id)),
+            ("source", Some(&self.source)),
+            ("case_id", self.case_id.as_ref()),
+            ("device_id", self.device_id.as_ref()),
+        ];
         for (field, text) in ids {
             check_text(field, text, ID_BYTES_MAX)?;
         }
-        let texts = [("address", &self.address), ("category", &self.category), ("grid_id", &self.grid_id), ("caller", &self.caller), ("unit_id", &self.unit_id)];
+        let texts = [
+            ("address", &self.address),
+            ("category", &self.category),
+            ("grid_id", &self.grid_id),
+            ("caller", &self.caller),
+            ("unit_id", &self.unit_id),
+        ];
         for (field, text) in texts {
             check_text(field, text.as_ref(), TEXT_BYTES_MAX)?;
         }
         let ahead = (self.occurred_at - now).num_seconds();
         if ahead > AHEAD_SECONDS_MAX {
-            return Err(InvalidEvent::new("occurred_at", Reason::TimeAhead, format!("{} is {ahead} s ahead of the clock", self.occurred_at)));
+            return Err(InvalidEvent::new(
+                "occurred_at",
+                Reason::TimeAhead,
+                format!("{} is {ahead} s ahead of the clock", self.occurred_at),
+            ));
         }
         if self.attributes.len() > ATTRIBUTES_MAX {
-            return Err(InvalidEvent::new("attributes", Reason::TooLong, format!("{} entries, at most {ATTRIBUTES_MAX}", self.attributes.len())));
+            return Err(InvalidEvent::new(
+                "attributes",
+                Reason::TooLong,
+                format!("{} entries, at most {ATTRIBUTES_MAX}", self.attributes.len()),
+            ));
         }
         if self.value.is_some_and(|value| !value.is_finite()) {
             return Err(InvalidEvent::new("value", Reason::BadNumber, "is not finite"));
@@ -162,13 +181,18 @@ impl Event {
     fn validate_place(&self) -> Result<(), InvalidEvent> {
         match (self.lon, self.lat) {
             (Some(lon), Some(lat)) if !((-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat)) => {
-                return Err(InvalidEvent::new("lon", Reason::BadCoordinates, format!("({lon}, {lat}) is not a WGS 84 longitude and latitude")));
+                return Err(InvalidEvent::new(
+                    "lon",
+                    Reason::BadCoordinates,
+                    format!("({lon}, {lat}) is not a WGS 84 longitude and latitude"),
+                ));
             }
             (Some(_), None) => return Err(InvalidEvent::new("lat", Reason::BadCoordinates, "lon is given without lat")),
             (None, Some(_)) => return Err(InvalidEvent::new("lon", Reason::BadCoordinates, "lat is given without lon")),
             _ => {}
         }
-        let placed = self.grid_id.is_some() || self.lon.is_some() || self.address.as_ref().is_some_and(|address| !address.trim().is_empty());
+        let placed =
+            self.grid_id.is_some() || self.lon.is_some() || self.address.as_ref().is_some_and(|address| !address.trim().is_empty());
         let known_by_device = self.kind == Kind::SensorEvent && self.device_id.is_some();
         let follows_case = self.kind == Kind::CaseStep && self.case_id.is_some();
         if placed || known_by_device || follows_case {
@@ -181,7 +205,9 @@ impl Event {
 
 fn check_text(field: &str, text: Option<&String>, bytes_max: usize) -> Result<(), InvalidEvent> {
     match text {
-        Some(text) if text.len() > bytes_max => Err(InvalidEvent::new(field, Reason::TooLong, format!("{} bytes, at most {bytes_max}", text.len()))),
+        Some(text) if text.len() > bytes_max => {
+            Err(InvalidEvent::new(field, Reason::TooLong, format!("{} bytes, at most {bytes_max}", text.len())))
+        }
         Some(text) if text.contains('\0') => Err(InvalidEvent::new(field, Reason::BadText, "holds a NUL character")),
         _ => Ok(()),
     }
@@ -201,7 +227,11 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> InvalidEvent {
         match fields.get(field) {
             None | Some(serde_json::Value::Null) => return InvalidEvent::new(field, Reason::MissingField, "is missing"),
             Some(value) if field == "kind" && value.as_str().and_then(Kind::from_name).is_none() => {
-                return InvalidEvent::new(field, Reason::BadKind, format!("{value} is none of hotline_call, grid_report, sensor_event, case_step"));
+                return InvalidEvent::new(
+                    field,
+                    Reason::BadKind,
+                    format!("{value} is none of hotline_call, grid_report, sensor_event, case_step"),
+                );
             }
             Some(_) => {}
         }

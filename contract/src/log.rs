@@ -229,7 +229,12 @@ impl LogError {
             Self::Full { .. } => Remedy::Retry,
             Self::RecordTooLarge { .. } => Remedy::Reject,
             Self::AppendTooLarge { .. } | Self::UnknownTopic { .. } | Self::UnknownPartition { .. } | Self::Closed => Remedy::Bug,
-            Self::InvalidTopic { .. } | Self::TopicDiffers { .. } | Self::OutOfRange { .. } | Self::BeyondEnd { .. } | Self::InUse { .. } | Self::Storage { .. } => Remedy::Fix,
+            Self::InvalidTopic { .. }
+            | Self::TopicDiffers { .. }
+            | Self::OutOfRange { .. }
+            | Self::BeyondEnd { .. }
+            | Self::InUse { .. }
+            | Self::Storage { .. } => Remedy::Fix,
         }
     }
 }

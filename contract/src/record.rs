@@ -98,6 +98,9 @@ impl Envelope {
 
     /// A rejection, under the quarantine topic, keyed by its source.
     pub fn rejection(rejection: &Rejection, rules: &DeliveryRules) -> Self {
-        Self { topic: topic::QUARANTINE, record: Record::new(rejection.source.clone(), rejection.to_json()).with_headers(rules.to_headers()) }
+        Self {
+            topic: topic::QUARANTINE,
+            record: Record::new(rejection.source.clone(), rejection.to_json()).with_headers(rules.to_headers()),
+        }
     }
 }

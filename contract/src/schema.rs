@@ -46,16 +46,34 @@ use FieldType::{Name, Number, Text, TextMap, Time};
 
 /// The fields of an event, in contract order.
 pub const FIELDS: [ContractField; 24] = [
-    field("event_id", Text, true, "identity within the source; a repeat of it is a duplicate or a revision", "来源内的唯一标识；重复即为重复件或修订"),
+    field(
+        "event_id",
+        Text,
+        true,
+        "identity within the source; a repeat of it is a duplicate or a revision",
+        "来源内的唯一标识；重复即为重复件或修订",
+    ),
     field("source", Text, true, "the feed it came by", "来源（数据接入名）"),
     field("kind", Name, true, "hotline_call, grid_report, sensor_event or case_step", "信号种类：热线来电、网格上报、传感器事件、办理环节"),
     field("occurred_at", Time, true, "when it happened, by the city's reckoning", "发生时间"),
     field("received_at", Time, false, "when the source received it", "来源接收时间"),
     field("case_id", Text, false, "the case it belongs to", "所属案件编号"),
     field("device_id", Text, false, "the device that measured", "设备编号"),
-    field("stage", Text, false, "step of the case's life: report, register, dispatch, dispose, archive, …", "办理环节：上报、立案、派遣、处置、结案等"),
+    field(
+        "stage",
+        Text,
+        false,
+        "step of the case's life: report, register, dispatch, dispose, archive, …",
+        "办理环节：上报、立案、派遣、处置、结案等",
+    ),
     field("channel", Text, false, "phone, app, web, window, …", "渠道：电话、App、网页、窗口等"),
-    field("request_kind", Text, false, "inquiry, help, complaint, report, suggestion, praise", "诉求类型：咨询、求助、投诉、举报、建议、表扬"),
+    field(
+        "request_kind",
+        Text,
+        false,
+        "inquiry, help, complaint, report, suggestion, praise",
+        "诉求类型：咨询、求助、投诉、举报、建议、表扬",
+    ),
     field("category", Text, false, "what it is about, in the city's own code table", "类别（本市分类）"),
     field("urgency", Text, false, "urgency as the source states it", "紧急程度"),
     field("unit_id", Text, false, "the unit responsible", "责任单位"),
@@ -64,7 +82,13 @@ pub const FIELDS: [ContractField; 24] = [
     field("value_unit", Text, false, "unit of value", "观测值单位"),
     field("address", Text, false, "the place in words", "地址"),
     field("address_id", Text, false, "identity of the address after normalizing; key of recurrence", "规范化地址标识（复发分析的键）"),
-    field("caller", Text, false, "keyed pseudonym of the person who called; never a phone number", "来电人假名（带密钥散列，绝非电话号码）"),
+    field(
+        "caller",
+        Text,
+        false,
+        "keyed pseudonym of the person who called; never a phone number",
+        "来电人假名（带密钥散列，绝非电话号码）",
+    ),
     field("lon", Number, false, "longitude, WGS 84 degrees", "经度（WGS 84）"),
     field("lat", Number, false, "latitude, WGS 84 degrees", "纬度（WGS 84）"),
     field("grid_id", Text, false, "the finest grid known: given by the source, or located by analytics", "所在网格（已知的最细一级）"),
@@ -80,7 +104,13 @@ pub const RECORD_FIELDS: [ContractField; 14] = [
     field("log_offset", Number, true, "offset in the partition", "日志偏移"),
     field("mapping_version", Text, false, "version of the mapping that made it", "映射版本"),
     field("revision", Number, false, "0 for the first body seen of an id, 1 for the next, …", "修订号：首次为 0"),
-    field("body_hash", Number, false, "fingerprint of the event as sent; tells a duplicate from a revision", "事件内容指纹（区分重复与修订）"),
+    field(
+        "body_hash",
+        Number,
+        false,
+        "fingerprint of the event as sent; tells a duplicate from a revision",
+        "事件内容指纹（区分重复与修订）",
+    ),
     field("located_by", Name, false, "how grid_id was found: source, point, address or NULL", "网格定位方式：来源、坐标、地址"),
     field("reason", Name, false, "why it was quarantined", "隔离原因"),
     field("reason_field", Text, false, "the field that was refused", "被拒字段"),
@@ -150,7 +180,9 @@ fn json_type(field: &ContractField) -> Value {
         (_, Text | Name) => json!({"type": "string", "maxLength": crate::limits::TEXT_BYTES_MAX}),
         (_, Time) => json!({"type": "string", "format": "date-time"}),
         (_, Number) => json!({"type": "number"}),
-        (_, TextMap) => json!({"type": "object", "maxProperties": crate::limits::ATTRIBUTES_MAX, "additionalProperties": {"type": "string"}}),
+        (_, TextMap) => {
+            json!({"type": "object", "maxProperties": crate::limits::ATTRIBUTES_MAX, "additionalProperties": {"type": "string"}})
+        }
     };
     shape["description"] = json!(field.en);
     shape["description_zh"] = json!(field.zh);

@@ -166,7 +166,10 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, FeedError> {
             found.push(path);
         }
         if found.len() > FEEDS_MAX {
-            return Err(FeedError::folder(&dir.display().to_string(), format!("holds more than {FEEDS_MAX} folders: is it a directory of feeds?")));
+            return Err(FeedError::folder(
+                &dir.display().to_string(),
+                format!("holds more than {FEEDS_MAX} folders: is it a directory of feeds?"),
+            ));
         }
     }
     found.sort();
@@ -190,10 +193,17 @@ impl Feed {
     fn parse(folder: &str, manifest_text: &str, mapping: Option<&str>, origin: Origin) -> Result<Self, FeedError> {
         let manifest = Manifest::parse(folder, manifest_text)?;
         if mapping.is_none() && manifest.format == Format::Csv {
-            return Err(FeedError::folder(folder, "mapping.sql is missing; only feeds of contract events (format ndjson or json) go without"));
+            return Err(FeedError::folder(
+                folder,
+                "mapping.sql is missing; only feeds of contract events (format ndjson or json) go without",
+            ));
         }
         if mapping.is_none() && manifest.encoding != Encoding::Utf8 {
-            return Err(FeedError::manifest(folder, "encoding", "is not utf-8, but contract events (a feed without mapping.sql) always are"));
+            return Err(FeedError::manifest(
+                folder,
+                "encoding",
+                "is not utf-8, but contract events (a feed without mapping.sql) always are",
+            ));
         }
         if mapping.is_some_and(|sql| sql.len() > MAPPING_BYTES_MAX) {
             return Err(FeedError::folder(folder, format!("mapping.sql is longer than {MAPPING_BYTES_MAX} bytes")));
@@ -229,7 +239,12 @@ impl Feed {
     ///
     /// # Errors
     /// When the input cannot be read or its header does not hold.
-    pub fn rows(&self, columns: &Arc<[String]>, file_name: &str, input: Box<dyn std::io::Read + Send>) -> Result<crate::raw::RawReader, crate::raw::RawError> {
+    pub fn rows(
+        &self,
+        columns: &Arc<[String]>,
+        file_name: &str,
+        input: Box<dyn std::io::Read + Send>,
+    ) -> Result<crate::raw::RawReader, crate::raw::RawError> {
         crate::raw::RawReader::open(self.format, self.encoding, columns, file_name, input)
     }
 }
@@ -291,13 +306,20 @@ mod tests {
     #[test]
     fn missing_coordinate_system_is_an_error_because_a_guess_would_move_every_point() {
         let manifest: String = GOOD.lines().filter(|line| !line.starts_with("coordinate_system")).map(|line| format!("{line}\n")).collect();
-        assert_eq!(problem(&manifest), "feed \"taipei-hotline\": coordinate_system in feed.toml is missing: one of wgs84, gcj02, bd09, none");
+        assert_eq!(
+            problem(&manifest),
+            "feed \"taipei-hotline\": coordinate_system in feed.toml is missing: one of wgs84, gcj02, bd09, none"
+        );
     }
 
     #[test]
     fn lateness_longer_than_deduplication_is_refused_because_a_late_repeat_would_count_twice() {
         let manifest = GOOD.replace("deduplication = \"unlimited\"", "deduplication = \"7d\"");
-        assert!(problem(&manifest).contains("lateness in feed.toml is unlimited, longer than deduplication = 7d"), "{}", problem(&manifest));
+        assert!(
+            problem(&manifest).contains("lateness in feed.toml is unlimited, longer than deduplication = 7d"),
+            "{}",
+            problem(&manifest)
+        );
         let manifest = manifest.replace("lateness = \"unlimited\"", "lateness = \"1h\"");
         let feed = Feed::parse("taipei-hotline", &manifest, Some("SELECT 1"), Origin::Embedded).unwrap();
         assert_eq!((feed.rules().lateness_seconds, feed.rules().deduplication_seconds), (Some(3600), Some(604_800)));

@@ -13,7 +13,7 @@ pub mod raw;
 pub mod sources;
 
 pub use feeds::{Feed, FeedError};
-pub use mapping::{Mapper, MappingError, Outcome, mapping_functions};
 pub use mapping::pseudonym::{KeyError, PseudonymKey};
+pub use mapping::{Mapper, MappingError, Outcome, mapping_functions};
 pub use observer::{Observer, Unobserved};
 pub use publisher::{PublishError, Publisher};

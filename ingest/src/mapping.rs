@@ -21,8 +21,8 @@ use contract::log::RECORD_BYTES_MAX;
 use contract::{Envelope, Event, Reason, Rejection};
 use datafusion::error::DataFusionError;
 
-pub use functions::mapping_functions;
 use events::Reader;
+pub use functions::mapping_functions;
 use plan::Plan;
 use pseudonym::PseudonymKey;
 
@@ -96,16 +96,26 @@ impl Mapper {
     /// # Errors
     /// When mapping.sql is not one `SELECT` over `raw`.
     pub fn new(feed: &Feed, clock: Arc<dyn Clock>, key: PseudonymKey) -> Result<Self, MappingError> {
-        let columns: Arc<[String]> = match &feed.mapping {
-            Some(sql) => plan::columns_named(&feed.name, sql)?.into(),
-            None => Arc::from([]),
-        };
-        let mapper = Self { feed: Arc::new(feed.clone()), clock, key, columns, plans: Mutex::default() };
-        if mapper.feed.mapping.is_some() {
-            // Planned once over exactly the columns it names, so that a broken mapping is known before the first row comes.
-            mapper.plan(&mapper.columns, "raw")?;
+        let mut mapper = Self { feed: Arc::new(feed.clone()), clock, key, columns: Arc::from([]), plans: Mutex::default() };
+        if let Some(sql) = &feed.mapping {
+            // Planned once over the columns it names, so that a broken mapping is known before the first row comes.
+            mapper.columns = mapper.columns_read(plan::names(&feed.name, sql)?)?;
         }
         Ok(mapper)
+    }
+
+    /// The columns of `raw` the mapping reads: the least it can be planned with.
+    fn columns_read(&self, names: plan::Names) -> Result<Arc<[String]>, MappingError> {
+        let mut columns = names.columns;
+        let mut ambiguous = names.ambiguous;
+        loop {
+            let tried: Arc<[String]> = columns.iter().cloned().collect();
+            match self.plan(&tried, "raw") {
+                Err(MappingError::MissingColumn { column, .. }) if ambiguous.remove(&column) => columns.insert(column),
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(tried),
+            };
+        }
     }
 
     /// The feed it maps.
@@ -145,7 +155,9 @@ impl Mapper {
             });
             match checked {
                 Ok(event) => Outcome::Event(event),
-                Err(fault) => Outcome::Rejection(Box::new(rejection(&self.feed.name, fault, batch.payload(index), batch.origin(index), now))),
+                Err(fault) => {
+                    Outcome::Rejection(Box::new(rejection(&self.feed.name, fault, batch.payload(index), batch.origin(index), now)))
+                }
             }
         };
         Ok((0..batch.len()).map(outcome).collect())
@@ -154,7 +166,8 @@ impl Mapper {
     /// Refuses every row of a batch for one reason, where the batch as a whole does not fit.
     pub(crate) fn refuse(&self, batch: &RawBatch, fault: &Fault) -> Vec<Outcome> {
         let now = self.clock.now();
-        let one = |index| Outcome::Rejection(Box::new(rejection(&self.feed.name, fault.clone(), batch.payload(index), batch.origin(index), now)));
+        let one =
+            |index| Outcome::Rejection(Box::new(rejection(&self.feed.name, fault.clone(), batch.payload(index), batch.origin(index), now)));
         (0..batch.len()).map(one).collect()
     }
 
@@ -174,7 +187,9 @@ impl Mapper {
         }
         match plan.evaluate(input).and_then(|output| Reader::new(&self.feed, &output).map_err(DataFusionError::from)) {
             Ok(reader) => out.extend((0..rows).map(|row| reader.event(row))),
-            Err(error) if rows == 1 => out.push(Err(Fault::new(Reason::FeedRule, "", format!("mapping.sql fails on this row: {}", error.strip_backtrace())))),
+            Err(error) if rows == 1 => {
+                out.push(Err(Fault::new(Reason::FeedRule, "", format!("mapping.sql fails on this row: {}", error.strip_backtrace()))))
+            }
             Err(_) => {
                 let half = rows / 2;
                 self.evaluate(plan, &input.slice(0, half), out);
@@ -188,7 +203,9 @@ impl Mapper {
         let sound = (0..batch.len()).filter(|index| batch.rows[*index].fault.is_none());
         let read = |index: usize| match Event::from_json(batch.row_bytes(index), now) {
             Ok(event) if event.source == self.feed.name => Ok(event),
-            Ok(event) => Err(Fault::new(Reason::FeedRule, "source", format!("is \"{}\", but the feed is \"{}\"", event.source, self.feed.name))),
+            Ok(event) => {
+                Err(Fault::new(Reason::FeedRule, "source", format!("is \"{}\", but the feed is \"{}\"", event.source, self.feed.name)))
+            }
             Err(invalid) => Err(Fault { reason: invalid.reason, field: invalid.field, detail: invalid.detail }),
         };
         sound.map(read).collect()
@@ -215,7 +232,9 @@ fn input(plan: &Plan, batch: &RawBatch) -> RecordBatch {
     let array = |name: &str| -> ArrayRef {
         match batch.columns.iter().position(|column| column == name) {
             Some(index) => Arc::clone(&batch.values[index]),
-            None if name == plan::ROW_NUMBER => Arc::new(Int64Array::from_iter_values(sound().map(|row| i64::try_from(row.number).unwrap_or(i64::MAX)))),
+            None if name == plan::ROW_NUMBER => {
+                Arc::new(Int64Array::from_iter_values(sound().map(|row| i64::try_from(row.number).unwrap_or(i64::MAX))))
+            }
             None => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&*batch.file_name, rows))),
         }
     };
@@ -233,7 +252,13 @@ fn raw_schema(columns: &[String]) -> SchemaRef {
 }
 
 /// A rejection whose bytes the log takes: a payload too long for that is cut, and says so.
-pub(crate) fn rejection(source: &str, fault: Fault, payload: String, origin: String, received_at: chrono::DateTime<chrono::Utc>) -> Rejection {
+pub(crate) fn rejection(
+    source: &str,
+    fault: Fault,
+    payload: String,
+    origin: String,
+    received_at: chrono::DateTime<chrono::Utc>,
+) -> Rejection {
     // Half for the payload as JSON leaves room for the other fields, which are bounded far below the other half.
     const PAYLOAD_JSON_MAX: usize = RECORD_BYTES_MAX / 2;
     const DETAIL_BYTES_MAX: usize = 4096;
@@ -252,7 +277,18 @@ pub(crate) fn rejection(source: &str, fault: Fault, payload: String, origin: Str
 }
 
 fn payload_json_bytes(payload: &str) -> usize {
-    payload.bytes().map(|byte| if byte < 0x20 { 6 } else if matches!(byte, b'"' | b'\\') { 2 } else { 1 }).sum()
+    payload
+        .bytes()
+        .map(|byte| {
+            if byte < 0x20 {
+                6
+            } else if matches!(byte, b'"' | b'\\') {
+                2
+            } else {
+                1
+            }
+        })
+        .sum()
 }
 
 fn cut(text: &mut String, bytes_max: usize) {

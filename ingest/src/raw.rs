@@ -151,7 +151,13 @@ impl RawReader {
     ///
     /// # Errors
     /// When the header does not hold or cannot be read.
-    pub fn open(format: Format, encoding: Encoding, wanted: &Arc<[String]>, file_name: &str, input: Box<dyn Read + Send>) -> Result<Self, RawError> {
+    pub fn open(
+        format: Format,
+        encoding: Encoding,
+        wanted: &Arc<[String]>,
+        file_name: &str,
+        input: Box<dyn Read + Send>,
+    ) -> Result<Self, RawError> {
         let window = window::Window::new(input, ROW_BYTES_MAX);
         let mut columns = Arc::clone(wanted);
         let mut prologue = Arc::from("");

@@ -27,7 +27,10 @@ impl Up {
         let mut child = program().arg("up").arg("--data-dir").arg(data_dir).args(free).args(extra).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| -> SocketAddr {
-            let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with(name))).unwrap_or_else(|| panic!("up said no {name}")).unwrap();
+            let line = lines
+                .find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with(name)))
+                .unwrap_or_else(|| panic!("up said no {name}"))
+                .unwrap();
             let after = line.split_once("://").unwrap().1;
             after[..after.find('/').unwrap()].parse().unwrap()
         };
@@ -53,7 +56,10 @@ impl Up {
 pub fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body.as_bytes()).ok()?;
     let mut answer = Vec::new();

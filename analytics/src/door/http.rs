@@ -61,7 +61,11 @@ fn refused(detail: impl Into<String>) -> Problem {
 }
 
 async fn world(door: &Door) -> Result<Arc<World>, Problem> {
-    door.world().await.map_err(|error| Problem { status: StatusCode::SERVICE_UNAVAILABLE, title: "the lake cannot be read", detail: chain(&error) })
+    door.world().await.map_err(|error| Problem {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: "the lake cannot be read",
+        detail: chain(&error),
+    })
 }
 
 async fn sql(State(door): State<Arc<Door>>, Json(request): Json<Request>) -> Result<Response, Problem> {
@@ -91,7 +95,8 @@ async fn sql(State(door): State<Arc<Door>>, Json(request): Json<Request>) -> Res
 
 fn answer(schema: &Schema, batches: &[RecordBatch], count: usize, world: &World) -> Result<Response, Box<dyn std::error::Error>> {
     let mut out = Vec::new();
-    let mut writer = arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::JsonArray>(&mut out);
+    let mut writer =
+        arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::JsonArray>(&mut out);
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()?;
     drop::<ArrayWriter<_>>(writer);

@@ -119,7 +119,8 @@ impl WorldParser {
         }
         setup_pg_catalog(&world.session, CATALOG, EmptyContextProvider).map_err(|error| PgWireError::ApiError(error))?;
         world.session.register_udf(version());
-        let hooks: Vec<Arc<dyn QueryHook>> = vec![Arc::new(ReadOnly), Arc::new(CursorStatementHook), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
+        let hooks: Vec<Arc<dyn QueryHook>> =
+            vec![Arc::new(ReadOnly), Arc::new(CursorStatementHook), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
         let service = Arc::new(DfSessionService::new_with_hooks(Arc::new(world.session.clone()), hooks));
         *newest = Some((world, Arc::clone(&service)));
         Ok(service)
@@ -190,11 +191,21 @@ struct ReadOnly;
 
 #[async_trait]
 impl QueryHook for ReadOnly {
-    async fn handle_simple_query(&self, statement: &Statement, _session: &SessionContext, _client: &mut dyn HookClient) -> Option<PgWireResult<Response>> {
+    async fn handle_simple_query(
+        &self,
+        statement: &Statement,
+        _session: &SessionContext,
+        _client: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
         read_only::refusal(statement).map(|why| Err(refuse("42501", why)))
     }
 
-    async fn handle_extended_parse_query(&self, statement: &Statement, _session: &SessionContext, _client: &(dyn ClientInfo + Send + Sync)) -> Option<PgWireResult<LogicalPlan>> {
+    async fn handle_extended_parse_query(
+        &self,
+        statement: &Statement,
+        _session: &SessionContext,
+        _client: &(dyn ClientInfo + Send + Sync),
+    ) -> Option<PgWireResult<LogicalPlan>> {
         read_only::refusal(statement).map(|why| Err(refuse("42501", why)))
     }
 

@@ -50,7 +50,15 @@ mod tests {
 
     #[test]
     fn statements_that_read_are_taken() {
-        for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "EXPLAIN ANALYZE SELECT 1", "SHOW TimeZone", "SET TimeZone = 'UTC'", "BEGIN", "VALUES (1)"] {
+        for sql in [
+            "SELECT 1",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "EXPLAIN ANALYZE SELECT 1",
+            "SHOW TimeZone",
+            "SET TimeZone = 'UTC'",
+            "BEGIN",
+            "VALUES (1)",
+        ] {
             assert!(!refused(sql), "{sql}");
         }
     }

@@ -63,7 +63,8 @@ impl Collector for Gauges {
 
 /// Labels and value of each row that has a value.
 fn rows(batch: &RecordBatch, gauge: &GaugeDefinition) -> Vec<(Vec<String>, f64)> {
-    let column = |name: &str, data_type: DataType| batch.column_by_name(name).and_then(|column| arrow::compute::cast(column, &data_type).ok());
+    let column =
+        |name: &str, data_type: DataType| batch.column_by_name(name).and_then(|column| arrow::compute::cast(column, &data_type).ok());
     let Some(values) = column(&gauge.value, DataType::Float64) else { return Vec::new() };
     let values = values.as_primitive::<Float64Type>();
     let labels: Vec<Option<ArrayRef>> = gauge.labels.values().map(|name| column(name, DataType::Utf8)).collect();
@@ -73,7 +74,12 @@ fn rows(batch: &RecordBatch, gauge: &GaugeDefinition) -> Vec<(Vec<String>, f64)>
         Some(None) => false,
         Some(Some(filter)) => filter.is_valid(row) && filter.as_boolean().value(row),
     };
-    let label = |column: &Option<ArrayRef>, row: usize| column.as_ref().filter(|column| column.is_valid(row)).map_or_else(String::new, |column| column.as_string::<i32>().value(row).to_owned());
+    let label = |column: &Option<ArrayRef>, row: usize| {
+        column
+            .as_ref()
+            .filter(|column| column.is_valid(row))
+            .map_or_else(String::new, |column| column.as_string::<i32>().value(row).to_owned())
+    };
     (0..batch.num_rows())
         .filter(|row| values.is_valid(*row) && values.value(*row).is_finite() && passes(*row))
         .map(|row| (labels.iter().map(|column| label(column, row)).collect(), values.value(row)))
@@ -82,7 +88,9 @@ fn rows(batch: &RecordBatch, gauge: &GaugeDefinition) -> Vec<(Vec<String>, f64)>
 
 /// Keeps the largest rows up to the bound and folds the rest into `__other__`.
 fn fold(series: &mut Vec<(Vec<String>, f64)>, gauge: &GaugeDefinition) {
-    series.sort_by(|(one_labels, one), (two_labels, two)| Reverse(one.abs().to_bits()).cmp(&Reverse(two.abs().to_bits())).then_with(|| one_labels.cmp(two_labels)));
+    series.sort_by(|(one_labels, one), (two_labels, two)| {
+        Reverse(one.abs().to_bits()).cmp(&Reverse(two.abs().to_bits())).then_with(|| one_labels.cmp(two_labels))
+    });
     // Two rows with the same labels would be one series twice, which Prometheus refuses as a whole scrape.
     let mut seen = std::collections::HashSet::new();
     series.retain(|(labels, _)| seen.insert(labels.clone()));

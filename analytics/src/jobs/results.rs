@@ -80,7 +80,8 @@ impl ResultWriter {
 
     /// Whether rows of `schema` fit this table.
     pub fn fits(&self, schema: &SchemaRef) -> bool {
-        let columns = |schema: &Schema| schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>();
+        let columns =
+            |schema: &Schema| schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>();
         columns(&with_run(schema)) == columns(self.table.schema())
     }
 
@@ -159,9 +160,15 @@ fn labelled(batch: &RecordBatch, run: &str, schema: &SchemaRef) -> RecordBatch {
 
 fn set_aside(lake: &Path, job: &str) -> Result<(), LakeError> {
     let from = folder(lake).join(job);
-    let aside = (1..).map(|number| folder(lake).join(format!("{job}.former-{number}"))).find(|path| !path.exists()).expect("some number is free");
+    let aside =
+        (1..).map(|number| folder(lake).join(format!("{job}.former-{number}"))).find(|path| !path.exists()).expect("some number is free");
     tracing::warn!(job, to = %aside.display(), "the job's columns changed; its former results are set aside");
-    std::fs::rename(&from, &aside).map_err(|source| LakeError::Store { action: "set aside", table: job.to_owned(), path: from.display().to_string(), source: Box::new(source) })
+    std::fs::rename(&from, &aside).map_err(|source| LakeError::Store {
+        action: "set aside",
+        table: job.to_owned(),
+        path: from.display().to_string(),
+        source: Box::new(source),
+    })
 }
 
 /// Every job's results, open for reading.
@@ -222,7 +229,8 @@ impl JobTables {
             let count: u64 = snapshot.files.iter().filter(|file| run_number(file) == Some(run)).filter_map(|file| file.rows).sum();
             rows.push((job.clone(), run, newest_file(&snapshot, run).and_then(|run| as_of_of(&run)), count.cast_signed()));
         }
-        let as_of = TimestampMicrosecondArray::from_iter(rows.iter().map(|(_, _, at, _)| at.map(|at| at.timestamp_micros()))).with_timezone("UTC");
+        let as_of =
+            TimestampMicrosecondArray::from_iter(rows.iter().map(|(_, _, at, _)| at.map(|at| at.timestamp_micros()))).with_timezone("UTC");
         Ok(RecordBatch::try_from_iter([
             ("job", Arc::new(StringArray::from_iter_values(rows.iter().map(|(job, _, _, _)| job))) as ArrayRef),
             ("runs", Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, run, _, _)| *run)))),
@@ -239,7 +247,8 @@ async fn open_as_stored(lake: &Path, job: &str) -> Result<Option<Table>, LakeErr
 
 fn job_folders(lake: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder(lake)).into_iter().flatten().flatten();
-    let mut jobs: Vec<String> = entries.filter(|entry| entry.path().join("_delta_log").is_dir()).filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut jobs: Vec<String> =
+        entries.filter(|entry| entry.path().join("_delta_log").is_dir()).filter_map(|entry| entry.file_name().into_string().ok()).collect();
     jobs.retain(|job| !job.contains(".former-"));
     jobs.sort();
     jobs

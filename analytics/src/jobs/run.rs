@@ -98,7 +98,8 @@ fn stamp(batch: &RecordBatch, schema: &SchemaRef, as_of: DateTime<Utc>, version:
     let as_of = TimestampMicrosecondArray::from_iter_values(std::iter::repeat_n(as_of.timestamp_micros(), rows)).with_timezone("UTC");
     let version = Int64Array::from_iter_values(std::iter::repeat_n(version.cast_signed(), rows));
     let stamps: [ArrayRef; 2] = [Arc::new(as_of), Arc::new(version)];
-    RecordBatch::try_new(Arc::clone(schema), stamps.into_iter().chain(batch.columns().iter().cloned()).collect()).expect("a query's batches have its own columns")
+    RecordBatch::try_new(Arc::clone(schema), stamps.into_iter().chain(batch.columns().iter().cloned()).collect())
+        .expect("a query's batches have its own columns")
 }
 
 #[derive(Debug)]

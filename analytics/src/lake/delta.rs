@@ -9,9 +9,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use contract::clock::{Clock, SystemClock};
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake_core::kernel::{Action, Remove, StructType, Transaction};
-use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::parquet::basic::{Compression, ZstdLevel};
 use deltalake_core::parquet::file::properties::WriterProperties;
@@ -142,7 +142,13 @@ impl Table {
                 partition: columns.iter().map(|column| values.remove(column).flatten()).collect(),
             }
         });
-        Ok(Snapshot { version: self.version(), root: self.spec.root.clone(), schema: Arc::clone(&self.schema), files: files.collect(), partition_columns: columns })
+        Ok(Snapshot {
+            version: self.version(),
+            root: self.spec.root.clone(),
+            schema: Arc::clone(&self.schema),
+            files: files.collect(),
+            partition_columns: columns,
+        })
     }
 
     /// Commits rows, removals and positions together; answers the new version.
@@ -172,7 +178,11 @@ impl Table {
         };
         let failed = |source| store_error(&name, "commit to", source);
         let state = self.table.snapshot().map_err(failed)?;
-        let done = CommitBuilder::from(properties).with_actions(actions).build(Some(state), self.table.log_store(), operation).await.map_err(failed)?;
+        let done = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(state), self.table.log_store(), operation)
+            .await
+            .map_err(failed)?;
         self.table.state = Some(done.snapshot());
         self.positions.extend(change.positions);
         Ok(done.version())
@@ -186,7 +196,9 @@ impl Table {
         if self.version() == 0 || !self.version().is_multiple_of(CHECKPOINT_COMMITS) {
             return Ok(false);
         }
-        checkpoints::create_checkpoint(&self.table, None).await.map_err(|source| store_error(&spec_name(&self.spec), "checkpoint", source))?;
+        checkpoints::create_checkpoint(&self.table, None)
+            .await
+            .map_err(|source| store_error(&spec_name(&self.spec), "checkpoint", source))?;
         Ok(true)
     }
 
@@ -205,7 +217,8 @@ impl Table {
     }
 
     fn removal(&self, file: &DataFile, data_change: bool) -> Remove {
-        let values: HashMap<String, Option<String>> = self.spec.partition_columns.iter().cloned().zip(file.partition.iter().cloned()).collect();
+        let values: HashMap<String, Option<String>> =
+            self.spec.partition_columns.iter().cloned().zip(file.partition.iter().cloned()).collect();
         Remove {
             path: file.path.clone(),
             data_change,
@@ -267,11 +280,16 @@ fn check_columns(spec: TableSpec, found: &SchemaRef) -> Result<TableSpec, LakeEr
     if missing.is_empty() && wanted.len() == found.len() {
         return Ok(spec);
     }
-    Err(LakeError::SchemaDiffers { table: spec.name, path: spec.root.display().to_string(), detail: format!("wanted {missing:?} of {} columns, found {} columns", wanted.len(), found.len()) })
+    Err(LakeError::SchemaDiffers {
+        table: spec.name,
+        path: spec.root.display().to_string(),
+        detail: format!("wanted {missing:?} of {} columns, found {} columns", wanted.len(), found.len()),
+    })
 }
 
 fn url_of(spec: &TableSpec) -> Result<url::Url, LakeError> {
-    url::Url::from_directory_path(&spec.root).map_err(|()| store_error(&spec_name(spec), "open", DeltaTableError::generic("the folder is not absolute")))
+    url::Url::from_directory_path(&spec.root)
+        .map_err(|()| store_error(&spec_name(spec), "open", DeltaTableError::generic("the folder is not absolute")))
 }
 
 fn spec_name(spec: &TableSpec) -> (String, String) {

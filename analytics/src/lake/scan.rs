@@ -67,7 +67,8 @@ impl PinnedTable {
 
     fn partitioned(&self, file: &DataFile) -> Result<PartitionedFile> {
         let path = self.snapshot.root.join(&file.path);
-        let path = object_store::path::Path::from_absolute_path(&path).map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
+        let path = object_store::path::Path::from_absolute_path(&path)
+            .map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
         let mut partitioned = PartitionedFile::new(path.to_string(), file.bytes);
         // The store decodes names once; a partition folder's own percent signs must survive it.
         partitioned.object_meta.location = path;
@@ -101,7 +102,13 @@ impl TableProvider for PinnedTable {
         Some(Statistics::new_unknown(&self.schema()).with_num_rows(Precision::Exact(rows)))
     }
 
-    async fn scan(&self, state: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr], limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.prune(state, filters)?;
         if files.is_empty() {
             let schema = match projection {
@@ -141,7 +148,10 @@ impl FileBounds<'_> {
             return None;
         }
         let month = self.table.snapshot.partition_columns.iter().position(|name| name == MONTH)?;
-        let instants = self.files.iter().map(|file| ScalarValue::TimestampMicrosecond(file.partition[month].as_deref().and_then(&of_month), Some("UTC".into())));
+        let instants = self
+            .files
+            .iter()
+            .map(|file| ScalarValue::TimestampMicrosecond(file.partition[month].as_deref().and_then(&of_month), Some("UTC".into())));
         ScalarValue::iter_to_array(instants).ok()
     }
 }

@@ -11,7 +11,9 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 
 /// The function for a city in `time_zone` (an IANA name).
 pub(super) fn local_day(time_zone: &str) -> Result<ScalarUDF> {
-    let zone: chrono_tz::Tz = time_zone.parse().map_err(|_| DataFusionError::Configuration(format!("\"{time_zone}\" is not an IANA time zone, such as Asia/Shanghai")))?;
+    let zone: chrono_tz::Tz = time_zone
+        .parse()
+        .map_err(|_| DataFusionError::Configuration(format!("\"{time_zone}\" is not an IANA time zone, such as Asia/Shanghai")))?;
     let begins = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
         let instants = arrays[0].as_primitive::<TimestampMicrosecondType>();
@@ -25,7 +27,10 @@ fn day_of(micros: i64, zone: chrono_tz::Tz) -> Option<i64> {
     let local = DateTime::<Utc>::from_timestamp_micros(micros)?.with_timezone(&zone);
     let midnight = local.date_naive().and_time(chrono::NaiveTime::MIN);
     // Where midnight does not exist (a summer-time change at midnight) the day begins an hour later.
-    let begins = zone.from_local_datetime(&midnight).earliest().or_else(|| zone.from_local_datetime(&(midnight + chrono::TimeDelta::hours(1))).earliest())?;
+    let begins = zone
+        .from_local_datetime(&midnight)
+        .earliest()
+        .or_else(|| zone.from_local_datetime(&(midnight + chrono::TimeDelta::hours(1))).earliest())?;
     Some(begins.with_timezone(&Utc).timestamp_micros())
 }
 

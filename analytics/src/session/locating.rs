@@ -13,8 +13,10 @@ use datafusion::prelude::SessionContext;
 pub(super) fn with_finest(grids: &GridSet) -> Result<RecordBatch> {
     let batch = grids.to_batch();
     let levels = arrow::compute::cast(batch.column_by_name("level").expect("grids have a level"), &DataType::Utf8)?;
-    let finest: BooleanArray = levels.as_string::<i32>().iter().map(|level| Some(level.is_some() && level == grids.finest_level())).collect();
-    let fields = batch.schema().fields().iter().cloned().chain([Arc::new(Field::new("finest", DataType::Boolean, false))]).collect::<Vec<_>>();
+    let finest: BooleanArray =
+        levels.as_string::<i32>().iter().map(|level| Some(level.is_some() && level == grids.finest_level())).collect();
+    let fields =
+        batch.schema().fields().iter().cloned().chain([Arc::new(Field::new("finest", DataType::Boolean, false))]).collect::<Vec<_>>();
     let columns = batch.columns().iter().cloned().chain([Arc::new(finest) as ArrayRef]).collect();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
@@ -28,7 +30,13 @@ pub(super) fn register(session: &SessionContext, grids: &Arc<GridSet>) {
         let found = lon.iter().zip(lat).map(|point| point.0.zip(point.1).and_then(|(lon, lat)| points.grid_at(lon, lat)));
         Ok(ColumnarValue::Array(Arc::new(found.collect::<StringArray>()) as ArrayRef))
     };
-    session.register_udf(create_udf("grid_at", vec![DataType::Float64, DataType::Float64], DataType::Utf8, Volatility::Immutable, Arc::new(grid_at)));
+    session.register_udf(create_udf(
+        "grid_at",
+        vec![DataType::Float64, DataType::Float64],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(grid_at),
+    ));
     let names = Arc::clone(grids);
     let address_grid = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;

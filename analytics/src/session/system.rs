@@ -33,7 +33,9 @@ fn text<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
 }
 
 fn offsets(cut: &Cut) -> Result<RecordBatch> {
-    let split = |name: &String| name.rsplit_once('/').map_or((name.clone(), 0), |(topic, partition)| (topic.to_owned(), partition.parse().unwrap_or(0)));
+    let split = |name: &String| {
+        name.rsplit_once('/').map_or((name.clone(), 0), |(topic, partition)| (topic.to_owned(), partition.parse().unwrap_or(0)))
+    };
     let rows: Vec<((String, i64), u64)> = cut.offsets.iter().map(|(name, next)| (split(name), *next)).collect();
     Ok(RecordBatch::try_from_iter([
         ("log_topic", text(rows.iter().map(|((topic, _), _)| topic.as_str()))),

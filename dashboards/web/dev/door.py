@@ -177,6 +177,8 @@ def hotspots(city, rows, as_of, version):
             for i, (z, p, reason) in result.items():
                 if category == CATEGORIES[6] and measure == "excess":
                     z, p, reason = None, None, "short_history"
+                if category != "*" and events[i] == 0 and not (z is not None and q[i] < 0.05):
+                    continue
                 out.append((as_of, version, i, category, period, measure, events[i], base[i], values[i], z, p, None if z is None else q[i], n, reason))
     return out
 
@@ -224,7 +226,8 @@ class Door:
                    ("bad_number", "A number cannot be read or is not finite.", "数值无法解析或不是有限数。"), ("missing_place", "The event has no place.", "事件没有地点。")]
         return {
             "grids": table(("grid_id", "name_zh", "name_en", "level", "parent", "population", "neighbours"), parents + leaves, lists),
-            "cells": table(("grid_id", "category", "source", "kind", "hour", "events"), rows, {"hour": US}),
+            "cells": table(("grid_id", "category", "source", "kind", "hour", "events"), rows + readings(as_of), {"hour": US}),
+            "jobs.volume": volume(rows, as_of, self.version),
             "jobs.hotspots": table(("as_of", "table_version", "grid_id", "category", "period", "measure", "events", "baseline", "value", "z", "p", "q", "n", "reason"),
                                    hotspots(self.city, rows, as_of, self.version), {"as_of": US, "reason": pa.string()}),
             "jobs.feed_health": table(("source", "last_event_at", "last_ingested_at", "age_seconds", "events_24h", "records_24h", "rejected_24h", "status", "reject_rate", "as_of", "table_version"),
@@ -233,6 +236,24 @@ class Door:
             "quarantine": table(("source", "reason", "ingested_at"), quarantine, {"ingested_at": US}),
             "system.quarantine_reasons": table(("reason", "en", "zh"), reasons, {}),
         }
+
+
+def readings(as_of):
+    """Sensor readings stand in `cells` too; who counts them as events is wrong."""
+    last = as_of.replace(minute=0, second=0, microsecond=0)
+    return [("G060", "noise_level", "noise-sensors", "sensor_event", last - timedelta(hours=back), 480) for back in range(48)]
+
+
+def volume(rows, as_of, version):
+    last = as_of.replace(minute=0, second=0, microsecond=0)
+    found = defaultdict(int)
+    for grid_id, category, _, _, hour, count in rows:
+        if last - hour < timedelta(hours=24):
+            found[grid_id, category, hour] += count
+            found[grid_id, "*", hour] += count
+    found["unlocated", "*", last] = 12
+    out = [(as_of, version, *key[:2], "hour", key[2], count) for key, count in found.items()]
+    return table(("as_of", "table_version", "grid_id", "category", "bin", "bin_start", "events"), out, {"as_of": US, "bin_start": US})
 
 
 def recurrence(as_of, version, rows):

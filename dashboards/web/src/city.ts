@@ -12,12 +12,17 @@ export interface Known<T> {
   view: View;
 }
 
-export type Name = "feeds" | "hotGrids" | "hotspots" | "categories" | "recurrence" | "cityHours" | "quarantine" | "reasons" | "grids" | "polygons" | "gridRows" | "gridHours";
+export type Name = "feeds" | "volume" | "hotGrids" | "hotspots" | "categories" | "recurrence" | "cityHours" | "quarantine" | "reasons" | "grids" | "polygons" | "gridRows" | "gridHours";
 
 export interface HotGrids {
   measure: string;
   hot: number;
   tested: number;
+}
+
+export interface Volume {
+  events: number | null;
+  unlocated: number | null;
 }
 
 export interface Quarantined {
@@ -28,6 +33,7 @@ export interface Quarantined {
 
 interface Values {
   feeds: rows.Feed[];
+  volume: Volume;
   hotGrids: HotGrids[];
   hotspots: rows.Hotspot[];
   categories: string[];
@@ -50,6 +56,7 @@ function hours(answer: Row[]): Map<number, number> {
 /** How the rows of each question become facts. */
 export const READ: { [N in Exclude<Name, "polygons">]: (answer: Row[], view: View) => Values[N] } = {
   feeds: (answer) => answer.map(rows.feed),
+  volume: ([row = {}]) => ({ events: rows.numberOf(row, "events"), unlocated: rows.numberOf(row, "unlocated") }),
   hotGrids: (answer) => answer.map((row) => ({ measure: rows.textOf(row, "measure"), hot: rows.numberOf(row, "hot") ?? 0, tested: rows.numberOf(row, "tested") ?? 0 })),
   hotspots: (answer) => answer.map(rows.hotspot),
   categories: (answer) => answer.map((row) => rows.textOf(row, "category")).filter(Boolean),
@@ -64,7 +71,7 @@ export const READ: { [N in Exclude<Name, "polygons">]: (answer: Row[], view: Vie
 
 /** The city's clock: the newest `as_of` any job has answered with. */
 export function cityClock(city: City): number | null {
-  const known = [city.feeds?.asOf, city.hotspots?.asOf, city.hotGrids?.asOf].filter((at) => at !== null && at !== undefined);
+  const known = [city.feeds?.asOf, city.volume?.asOf, city.hotspots?.asOf, city.hotGrids?.asOf].filter((at) => at !== null && at !== undefined);
   return known.length > 0 ? Math.max(...known) : null;
 }
 

@@ -38,10 +38,14 @@ export const AWAY_AFTER_SECONDS = 10;
 /** Data that was older than this when it was taken in is history: no working feed delivers two days late. */
 const ARCHIVE_LAG_MS = 48 * 3600 * 1000;
 
+/** Where nobody knows any more when the data came in, a month without any event is no outage that a wall still has to announce. */
+const ARCHIVE_AGE_MS = 30 * 24 * 3600 * 1000;
+
 /** Whether the feed that sets the city's clock brings history: its newest event was old already when it came in. */
-export function deliversHistory(feeds: Feed[]): boolean {
+export function deliversHistory(feeds: Feed[], now: number): boolean {
   const newest = feeds.reduce<Feed | null>((best, feed) => ((feed.lastEventAt ?? -Infinity) > (best?.lastEventAt ?? -Infinity) ? feed : best), null);
-  if (newest?.lastEventAt == null || newest.lastIngestedAt == null) return false;
+  if (newest?.lastEventAt == null) return false;
+  if (newest.lastIngestedAt === null) return now - newest.lastEventAt > ARCHIVE_AGE_MS;
   return newest.lastIngestedAt - newest.lastEventAt > ARCHIVE_LAG_MS;
 }
 
@@ -61,6 +65,6 @@ function conditionOf(sight: Sight, age: number | null, answerAge: number | null,
   if (answerAge === null) return sight.failing ? "away" : "starting";
   if (sight.failing && answerAge > AWAY_AFTER_SECONDS) return "away";
   if (age === null) return "starting";
-  if (deliversHistory(sight.feeds)) return "archive";
+  if (deliversHistory(sight.feeds, sight.now)) return "archive";
   return age > STALE_AFTER_SECONDS || allSilent ? "stale" : "live";
 }

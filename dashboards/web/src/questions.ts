@@ -21,13 +21,19 @@ export function feeds(): string {
 FROM jobs.feed_health ORDER BY source LIMIT 200`;
 }
 
+/** Events of the last 24 hours, as the map counts them: this hour as far as it has come, and the 23 before it; sensors are not events. */
+export function volume(): string {
+  return `SELECT SUM(events) AS events, SUM(CASE WHEN grid_id = 'unlocated' THEN events ELSE 0 END) AS unlocated, MAX(as_of) AS as_of
+FROM jobs.volume WHERE category = '*' AND bin = 'hour' AND bin_start > date_trunc('hour', as_of) - INTERVAL '24 hours' LIMIT 1`;
+}
+
 /** How many grids are hot by the test that allows for testing them all (Benjamini-Hochberg, q < 0.05). */
 export function hotGrids(): string {
   return `SELECT measure, COUNT(*) FILTER (WHERE q < 0.05 AND z > 0) AS hot, COUNT(z) AS tested, MAX(as_of) AS as_of
-FROM jobs.hotspots WHERE category = '*' AND period = '24h' GROUP BY measure`;
+FROM jobs.hotspots WHERE category = '*' AND period = '24h' GROUP BY measure LIMIT 2`;
 }
 
-/** The rows behind map and list. Over all categories each grid also names the one that drives it most. */
+/** The rows behind map and list. For a single category the job leaves out grids without events. Over all categories each grid also names the one that drives it most. */
 export function hotspots(view: View): string {
   const same = `period = ${literal(view.period)} AND measure = ${literal(view.measure)}`;
   const columns = "grid_id, category, events, baseline, value, z, p, q, n, reason, as_of, table_version";
@@ -51,11 +57,11 @@ export function recurrence(view: View): string {
 FROM jobs.recurrence WHERE category IN ('*', ${literal(view.category)}) ORDER BY category, "key", days LIMIT 40`;
 }
 
-/** Hours of the last five weeks: one to show, four to say what is usual. `grid` null is the whole city. */
+/** Hours of the last five weeks: one to show, four to say what is usual; calls and reports, as in the jobs. `grid` null is the whole city. */
 export function hours(grid: string | null, category: string, since: number): string {
   const place = grid === null ? "" : ` AND grid_id = ${literal(grid)}`;
   const topic = category === ALL ? "" : ` AND category = ${literal(category)}`;
-  return `SELECT hour, SUM(events) AS events FROM cells WHERE hour >= ${instant(since)}${place}${topic} GROUP BY hour ORDER BY hour LIMIT 2000`;
+  return `SELECT hour, SUM(events) AS events FROM cells WHERE kind IN ('hotline_call', 'grid_report') AND hour >= ${instant(since)}${place}${topic} GROUP BY hour ORDER BY hour LIMIT 2000`;
 }
 
 /** Everything Gi* says of one grid. */

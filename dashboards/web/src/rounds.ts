@@ -27,6 +27,7 @@ const QUESTIONS: Question[] = [
   { name: "feeds", every: 0, statement: questions.feeds },
   { name: "grids", every: 300, statement: questions.grids },
   { name: "polygons", every: 300, statement: () => "polygons" },
+  { name: "volume", every: 5, statement: questions.volume },
   { name: "hotGrids", every: 5, statement: questions.hotGrids },
   { name: "hotspots", every: 5, statement: questions.hotspots },
   { name: "gridRows", every: 5, statement: (view, city) => withGrid(view, city, (grid) => questions.gridRows(grid)) },

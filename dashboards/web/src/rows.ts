@@ -87,6 +87,11 @@ export function hotspot(row: Row): Hotspot {
   };
 }
 
+/** What the job leaves out: a grid without events in a category. Its z is not told; that it is neither hot nor undefined is. */
+export function quietHotspot(gridId: string, category: string): Hotspot {
+  return { gridId, category, driver: "", period: "", measure: "", events: 0, baseline: null, z: 0, p: null, q: null, n: null, reason: "" };
+}
+
 export interface Recurrence {
   key: string;
   category: string;

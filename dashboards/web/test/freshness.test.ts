@@ -40,6 +40,12 @@ describe("old data", () => {
     expect(seen({ asOf: ago(YEARS), feeds }).condition).toBe("stale");
   });
 
+  test("of which nobody knows when it came in is an archive after a month, a dead feed before", () => {
+    const unknown = (days: number) => ({ asOf: ago(days * 86_400), feeds: [feed({ lastEventAt: ago(days * 86_400), lastIngestedAt: null, live: false })] });
+    expect(seen(unknown(31)).condition).toBe("archive");
+    expect(seen(unknown(29)).condition).toBe("stale");
+  });
+
   test("beside a live feed does not make an archive", () => {
     const feeds = [feed({ lastEventAt: ago(YEARS), lastIngestedAt: ago(30) }), feed({ source: "sensors" })];
     expect(seen({ feeds }).condition).toBe("live");

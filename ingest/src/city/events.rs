@@ -88,7 +88,9 @@ impl Iterator for Events {
         let event = stream.event(&self.world);
         match stream.advance(&self.world, &mut self.book, self.to) {
             Some(at) => *first = Reverse((at, index)),
-            None => drop(PeekMut::pop(first)),
+            None => {
+                PeekMut::pop(first);
+            }
         }
         Some(event)
     }

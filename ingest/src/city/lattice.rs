@@ -10,8 +10,8 @@ use super::dice::{Dice, Purpose, between, unit};
 
 /// Longitude and latitude of the city's center: open sea, so that no real place is meant.
 const CENTER: (f64, f64) = (123.5, 31.5);
-/// Half the city's width.
-const RADIUS_METERS: f64 = 10_500.0;
+/// Half the width of the square the lattice fills; the city is about 19 km wide.
+const RADIUS_METERS: f64 = 13_500.0;
 const METERS_PER_DEGREE: f64 = 111_320.0;
 /// Cosine of the center's latitude, written out so that no machine rounds it differently.
 const COS_LATITUDE: f64 = 0.852_640_164_354_092_2;
@@ -89,14 +89,14 @@ pub(super) struct Lattice {
 impl Lattice {
     /// A lattice with about `blocks` blocks inside the outline.
     pub(super) fn new(dice: &Dice, blocks: usize) -> Self {
-        // The outline covers about 0.66 of the square it lies in.
-        let side = libm::ceil(libm::sqrt(blocks as f64 / 0.66)) as usize;
+        // The outline covers about 0.56 of the square it lies in.
+        let side = libm::ceil(libm::sqrt(blocks as f64 / 0.56)) as usize;
         let mut rng = dice.stream(Purpose::Lattice, 0);
         let river_row = side / 2 - 1 + (rng.next_u64() % 3) as usize;
         let warp = Warp::new(&mut rng);
-        let planar = corners(&mut rng, side, river_row);
-        let bends = [Direction::EAST, Direction::NORTH].map(|direction| streets(&mut rng, side, &planar, direction, &warp));
         let inside = inside_outline(&mut rng, side);
+        let planar = softened(corners(&mut rng, side, river_row), side, &inside);
+        let bends = [Direction::EAST, Direction::NORTH].map(|direction| streets(&mut rng, side, &planar, direction, &warp));
         Self { side, corners: planar.iter().map(|(u, v)| warp.point(*u, *v)).collect(), bends, inside, river_row }
     }
 
@@ -258,16 +258,46 @@ fn streets(rng: &mut ChaCha8Rng, side: usize, corners: &[(f64, f64)], direction:
     corners.iter().enumerate().map(street).collect()
 }
 
+/// Takes the stairs out of the city's border: each of its corners moves halfway to the middle of the two beside it along the
+/// border, which turns stairs of single blocks into a straight line (the filter ¼ ½ ¼ has no answer to an alternation).
+fn softened(corners: Vec<(f64, f64)>, side: usize, inside: &[bool]) -> Vec<(f64, f64)> {
+    let width = side + 1;
+    let is_inside = |column: usize, row: usize| inside[row * side + column];
+    let mut beside: Vec<Vec<usize>> = vec![Vec::new(); corners.len()];
+    let mut link = |a: usize, b: usize| {
+        beside[a].push(b);
+        beside[b].push(a);
+    };
+    // The outermost blocks are all outside, so every side of the border has a block on both hands.
+    for row in 1..side {
+        for column in 1..side {
+            let corner = row * width + column;
+            if is_inside(column, row) != is_inside(column, row - 1) {
+                link(corner, corner + 1);
+            }
+            if is_inside(column, row) != is_inside(column - 1, row) {
+                link(corner, corner + width);
+            }
+        }
+    }
+    let middle = |index: usize| match beside[index][..] {
+        [a, b] => ((corners[a].0 + corners[b].0) / 2.0, (corners[a].1 + corners[b].1) / 2.0),
+        // Not on the border, or two blocks touch here: the corner stays.
+        _ => corners[index],
+    };
+    (0..corners.len()).map(|index| ((corners[index].0 + middle(index).0) / 2.0, (corners[index].1 + middle(index).1) / 2.0)).collect()
+}
+
 /// The outline is a circle with three slow waves on it.
 fn inside_outline(rng: &mut ChaCha8Rng, side: usize) -> Vec<bool> {
     let waves: Vec<(f64, f64, f64)> =
-        [2.0, 3.0, 5.0].iter().map(|count| (*count, between(rng, 0.02, 0.07), between(rng, 0.0, 6.0))).collect();
+        [2.0, 3.0, 5.0].iter().map(|count| (*count, between(rng, 0.02, 0.05), between(rng, 0.0, 6.0))).collect();
     let half = side as f64 / 2.0;
     (0..side * side)
         .map(|block| {
             let (u, v) = (((block % side) as f64 + 0.5 - half) / half, ((block / side) as f64 + 0.5 - half) / half);
             let angle = libm::atan2(v, u);
-            let reach = 0.92 + waves.iter().map(|(count, height, phase)| height * libm::sin(count * angle + phase)).sum::<f64>();
+            let reach = 0.84 + waves.iter().map(|(count, height, phase)| height * libm::sin(count * angle + phase)).sum::<f64>();
             // The outermost ring stays out, so that every side of an inside block has a block beside it.
             let rim = block % side == 0 || block % side == side - 1 || block / side == 0 || block / side == side - 1;
             !rim && libm::sqrt(u * u + v * v) < reach

@@ -57,13 +57,18 @@ pub struct Difference {
 pub fn test(dir: &Path) -> Result<Report, FeedError> {
     let feed = Feed::read(dir)?;
     let expected = read_text(&dir.join("expected.ndjson"))?;
-    let expected = expected.ok_or_else(|| FeedError::folder(&feed.name, "expected.ndjson is missing: the events and rejections of the sample, a line each"))?;
+    let expected = expected
+        .ok_or_else(|| FeedError::folder(&feed.name, "expected.ndjson is missing: the events and rejections of the sample, a line each"))?;
     let expected: Vec<&str> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
     let found = lines_of(&feed, dir)?;
     let events = found.iter().filter(|line| !line.starts_with(r#"{"rejected""#)).count();
     let differences = (0..expected.len().max(found.len()))
         .filter(|index| !same(expected.get(*index).copied(), found.get(*index).map(String::as_str)))
-        .map(|index| Difference { line: index + 1, expected: expected.get(index).map(|line| (*line).to_owned()), found: found.get(index).cloned() })
+        .map(|index| Difference {
+            line: index + 1,
+            expected: expected.get(index).map(|line| (*line).to_owned()),
+            found: found.get(index).cloned(),
+        })
         .collect();
     Ok(Report { feed: feed.name, rows: found.len(), events, differences })
 }

@@ -70,8 +70,12 @@ pub struct Description {
 const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("json", Format::Json)];
 const ENCODINGS: [(&str, Encoding); 4] =
     [("utf-8", Encoding::Utf8), ("big5", Encoding::Big5), ("cp950", Encoding::Big5), ("gb18030", Encoding::Gb18030)];
-const COORDINATE_SYSTEMS: [(&str, CoordinateSystem); 4] =
-    [("wgs84", CoordinateSystem::Wgs84), ("gcj02", CoordinateSystem::Gcj02), ("bd09", CoordinateSystem::Bd09), ("none", CoordinateSystem::Absent)];
+const COORDINATE_SYSTEMS: [(&str, CoordinateSystem); 4] = [
+    ("wgs84", CoordinateSystem::Wgs84),
+    ("gcj02", CoordinateSystem::Gcj02),
+    ("bd09", CoordinateSystem::Bd09),
+    ("none", CoordinateSystem::Absent),
+];
 const TRANSPORTS: [(&str, Transport); 3] = [("file", Transport::File), ("http", Transport::Http), ("generator", Transport::Generator)];
 
 impl Format {

@@ -61,14 +61,24 @@ fn ripple(x: f64) -> f64 {
 }
 
 fn shift_north(x: f64, y: f64) -> f64 {
-    -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * x.abs().sqrt()
+    -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * x.abs().sqrt()
         + ripple(x)
         + (20.0 * (y * PI).sin() + 40.0 * (y / 3.0 * PI).sin()) * 2.0 / 3.0
         + (160.0 * (y / 12.0 * PI).sin() + 320.0 * (y * PI / 30.0).sin()) * 2.0 / 3.0
 }
 
 fn shift_east(x: f64, y: f64) -> f64 {
-    300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * x.abs().sqrt()
+    300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * x.abs().sqrt()
         + ripple(x)
         + (20.0 * (x * PI).sin() + 40.0 * (x / 3.0 * PI).sin()) * 2.0 / 3.0
         + (150.0 * (x / 12.0 * PI).sin() + 300.0 * (x / 30.0 * PI).sin()) * 2.0 / 3.0
@@ -81,7 +91,9 @@ mod tests {
     #[test]
     fn shift_agrees_with_the_published_examples() {
         // The examples of the widely used coordtransform library: (116.404, 39.915) in each system.
-        let near = |(lon, lat): (f64, f64), expected: (f64, f64)| assert!((lon - expected.0).abs() < 2e-6 && (lat - expected.1).abs() < 2e-6, "{lon} {lat}");
+        let near = |(lon, lat): (f64, f64), expected: (f64, f64)| {
+            assert!((lon - expected.0).abs() < 2e-6 && (lat - expected.1).abs() < 2e-6, "{lon} {lat}")
+        };
         near(wgs84_to_gcj02(116.404, 39.915), (116.410_244_499_169_38, 39.916_404_281_501_64));
         near(gcj02_to_wgs84(116.410_244_499_169_38, 39.916_404_281_501_64), (116.404, 39.915));
     }

@@ -47,7 +47,8 @@ fn check_column(feed: &Feed, name: &str, data_type: &DataType) -> Result<(), Str
         return Err(format!("which is always the feed's name (\"{}\"); leave it out", feed.name));
     }
     let own = [REJECT_REASON, REJECT_DETAIL].contains(&name) || name.strip_prefix(ATTRIBUTE_PREFIX).is_some_and(|rest| !rest.is_empty());
-    let Some(field_type) = FIELDS.iter().find(|field| field.name == name).map(|field| field.field_type).or(own.then_some(FieldType::Text)) else {
+    let Some(field_type) = FIELDS.iter().find(|field| field.name == name).map(|field| field.field_type).or(own.then_some(FieldType::Text))
+    else {
         let known = FIELDS.iter().map(|field| field.name).filter(|name| *name != "source").chain([REJECT_REASON, REJECT_DETAIL]);
         return Err(format!("which the contract does not have; {}, or call it attribute_{name}", hint(name, known)));
     };
@@ -75,12 +76,38 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-type Texts = Option<StringArray>;
+/// A column of text, if the mapping has it.
+struct Texts(Option<StringArray>);
+
+impl Texts {
+    fn read(array: Option<&ArrayRef>) -> Result<Self, ArrowError> {
+        array.map(as_texts).transpose().map(Self)
+    }
+
+    fn at(&self, row: usize) -> Option<String> {
+        self.0.as_ref().filter(|array| array.is_valid(row)).map(|array| array.value(row).to_owned())
+    }
+}
 
 /// The output columns of one batch, ready to be read row by row.
 pub(super) struct Reader<'a> {
     feed: &'a Feed,
-    texts: BTreeMap<&'static str, StringArray>,
+    event_id: Texts,
+    kind: Texts,
+    case_id: Texts,
+    device_id: Texts,
+    stage: Texts,
+    channel: Texts,
+    request_kind: Texts,
+    category: Texts,
+    urgency: Texts,
+    unit_id: Texts,
+    observed_property: Texts,
+    value_unit: Texts,
+    address: Texts,
+    address_id: Texts,
+    caller: Texts,
+    grid_id: Texts,
     reject_reason: Texts,
     reject_detail: Texts,
     attributes: Vec<(String, StringArray)>,
@@ -96,12 +123,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(feed: &'a Feed, output: &RecordBatch) -> Result<Self, ArrowError> {
         let column = |name: &str| output.column_by_name(name);
-        let mut texts = BTreeMap::new();
-        for field in FIELDS.iter().filter(|field| matches!(field.field_type, FieldType::Text | FieldType::Name)) {
-            if let Some(array) = column(field.name) {
-                texts.insert(field.name, as_texts(array)?);
-            }
-        }
+        let text = |name: &str| Texts::read(column(name));
         let mut attributes = Vec::new();
         for (field, array) in output.schema_ref().fields().iter().zip(output.columns()) {
             if let Some(name) = field.name().strip_prefix(ATTRIBUTE_PREFIX) {
@@ -110,9 +132,24 @@ impl<'a> Reader<'a> {
         }
         Ok(Self {
             feed,
-            texts,
-            reject_reason: column(REJECT_REASON).map(as_texts).transpose()?,
-            reject_detail: column(REJECT_DETAIL).map(as_texts).transpose()?,
+            event_id: text("event_id")?,
+            kind: text("kind")?,
+            case_id: text("case_id")?,
+            device_id: text("device_id")?,
+            stage: text("stage")?,
+            channel: text("channel")?,
+            request_kind: text("request_kind")?,
+            category: text("category")?,
+            urgency: text("urgency")?,
+            unit_id: text("unit_id")?,
+            observed_property: text("observed_property")?,
+            value_unit: text("value_unit")?,
+            address: text("address")?,
+            address_id: text("address_id")?,
+            caller: text("caller")?,
+            grid_id: text("grid_id")?,
+            reject_reason: text(REJECT_REASON)?,
+            reject_detail: text(REJECT_DETAIL)?,
             attributes,
             attribute_map: column(ATTRIBUTES).and_then(|array| array.as_any().downcast_ref::<MapArray>().cloned()),
             occurred_at: Times::read(column("occurred_at"))?,
@@ -127,55 +164,55 @@ impl<'a> Reader<'a> {
     /// The event of row `row`, or what it is refused for. The contract's own rules are checked afterwards, by `Event::validate`.
     pub(super) fn event(&self, row: usize) -> Result<Event, Fault> {
         self.refusal(row)?;
-        let text = |name| self.texts.get(name).filter(|array| array.is_valid(row)).map(|array| array.value(row).to_owned());
         let missing = |name| Fault::new(Reason::MissingField, name, format!("{name} is NULL after mapping.sql"));
         let time = |name, times: &Times| times.at(name, row, self.feed.time_zone);
         let (lon, lat) = self.place(row)?;
         Ok(Event {
-            event_id: text("event_id").ok_or_else(|| missing("event_id"))?,
+            event_id: self.event_id.at(row).ok_or_else(|| missing("event_id"))?,
             source: self.feed.name.clone(),
-            kind: self.kind(text("kind"))?,
+            kind: self.kind_of(row)?,
             occurred_at: time("occurred_at", &self.occurred_at)?.ok_or_else(|| missing("occurred_at"))?,
             received_at: time("received_at", &self.received_at)?,
-            case_id: text("case_id"),
-            device_id: text("device_id"),
-            stage: text("stage"),
-            channel: text("channel"),
-            request_kind: text("request_kind"),
-            category: text("category"),
-            urgency: text("urgency"),
-            unit_id: text("unit_id"),
-            observed_property: text("observed_property"),
+            case_id: self.case_id.at(row),
+            device_id: self.device_id.at(row),
+            stage: self.stage.at(row),
+            channel: self.channel.at(row),
+            request_kind: self.request_kind.at(row),
+            category: self.category.at(row),
+            urgency: self.urgency.at(row),
+            unit_id: self.unit_id.at(row),
+            observed_property: self.observed_property.at(row),
             value: self.value.at("value", row)?,
-            value_unit: text("value_unit"),
-            address: text("address"),
-            address_id: text("address_id"),
-            caller: text("caller"),
+            value_unit: self.value_unit.at(row),
+            address: self.address.at(row),
+            address_id: self.address_id.at(row),
+            caller: self.caller.at(row),
             lon,
             lat,
-            grid_id: text("grid_id"),
+            grid_id: self.grid_id.at(row),
             deadline_at: time("deadline_at", &self.deadline_at)?,
             attributes: self.attributes(row),
         })
     }
 
     fn refusal(&self, row: usize) -> Result<(), Fault> {
-        let at = |texts: &'_ Texts| texts.as_ref().filter(|array| array.is_valid(row)).map(|array| array.value(row).to_owned());
-        let Some(reason) = at(&self.reject_reason) else {
+        let Some(reason) = self.reject_reason.at(row) else {
             return Ok(());
         };
-        let detail = at(&self.reject_detail);
+        let detail = self.reject_detail.at(row);
         Err(match Reason::from_name(&reason) {
             Some(reason) => Fault::new(reason, "", detail.unwrap_or_default()),
             None => Fault::new(Reason::FeedRule, "", detail.map_or(reason.clone(), |detail| format!("{reason}: {detail}"))),
         })
     }
 
-    fn kind(&self, name: Option<String>) -> Result<Kind, Fault> {
-        let Some(name) = name else {
+    fn kind_of(&self, row: usize) -> Result<Kind, Fault> {
+        let Some(name) = self.kind.at(row) else {
             return Ok(self.feed.kind);
         };
-        Kind::from_name(&name).ok_or_else(|| Fault::new(Reason::BadKind, "kind", format!("\"{name}\" is none of hotline_call, grid_report, sensor_event, case_step")))
+        Kind::from_name(&name).ok_or_else(|| {
+            Fault::new(Reason::BadKind, "kind", format!("\"{name}\" is none of hotline_call, grid_report, sensor_event, case_step"))
+        })
     }
 
     fn place(&self, row: usize) -> Result<(Option<f64>, Option<f64>), Fault> {

@@ -29,7 +29,12 @@ pub fn mapping_functions(key: &PseudonymKey) -> Vec<ScalarUDF> {
     ]
 }
 
-fn function(name: &str, inputs: Vec<DataType>, output: DataType, body: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static) -> ScalarUDF {
+fn function(
+    name: &str,
+    inputs: Vec<DataType>,
+    output: DataType,
+    body: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+) -> ScalarUDF {
     let implementation = move |arguments: &[ColumnarValue]| {
         let constant = arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let result = body(&ColumnarValue::values_to_arrays(arguments)?)?;
@@ -97,7 +102,12 @@ mod tests {
     #[test]
     fn roc_dates_of_the_police_files_are_read() {
         let date = |year, month, day| NaiveDate::from_ymd_opt(year, month, day);
-        for (text, expected) in [("1040101", date(2015, 1, 1)), ("990131", date(2010, 1, 31)), (" 民國104年1月1日", date(2015, 1, 1)), ("104/01/02", date(2015, 1, 2))] {
+        for (text, expected) in [
+            ("1040101", date(2015, 1, 1)),
+            ("990131", date(2010, 1, 31)),
+            (" 民國104年1月1日", date(2015, 1, 1)),
+            ("104/01/02", date(2015, 1, 2)),
+        ] {
             assert_eq!(roc_date(text), expected, "{text}");
         }
         for text in ["", "1041301", "104", "２０2", "104/1", "20150101", "0000101"] {

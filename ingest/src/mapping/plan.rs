@@ -16,7 +16,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, Statement, visit_expressions};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, Query, SelectItem, SetExpr, Statement, TableFactor, visit_expressions};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -38,24 +38,58 @@ pub(super) struct Plan {
     steps: Vec<Vec<(String, Arc<dyn PhysicalExpr>)>>,
 }
 
-/// The columns a mapping names, which are those JSON rows are read for. Names of its own sub-queries are among them and do no harm.
-pub(super) fn columns_named(feed: &str, sql: &str) -> Result<Vec<String>, MappingError> {
+/// What a mapping's text names.
+pub(super) struct Names {
+    /// Names it reads and gives no meaning itself: columns of `raw`.
+    pub(super) columns: BTreeSet<String>,
+    /// Names it gives and reads: mostly columns of its own sub-queries, but `trim(a) AS a` reads a column of `raw` as well.
+    pub(super) ambiguous: BTreeSet<String>,
+}
+
+/// The names in a mapping. Which of them are columns of `raw` decides what JSON rows are read for.
+pub(super) fn names(feed: &str, sql: &str) -> Result<Names, MappingError> {
     let problem = |problem: String| MappingError::Sql { feed: feed.to_owned(), problem, source: None };
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|error| problem(error.to_string()))?;
     let [Statement::Query(query)] = statements.as_slice() else {
         return Err(problem("it must be one SELECT … FROM raw".to_owned()));
     };
-    let mut names = BTreeSet::new();
+    let (mut read, mut given) = (BTreeSet::new(), BTreeSet::new());
+    names_given(query, &mut given);
     let _: ControlFlow<()> = visit_expressions(query, |expr| {
         let ident = match expr {
             SqlExpr::Identifier(ident) => Some(ident),
             SqlExpr::CompoundIdentifier(parts) => parts.last(),
             _ => None,
         };
-        names.extend(ident.map(column_name));
+        read.extend(ident.map(column_name));
         ControlFlow::Continue(())
     });
-    Ok(names.into_iter().filter(|name| name != ROW_NUMBER && name != FILE_NAME).collect())
+    read.retain(|name| name != ROW_NUMBER && name != FILE_NAME);
+    let (ambiguous, columns) = read.into_iter().partition(|name| given.contains(name));
+    Ok(Names { columns, ambiguous })
+}
+
+/// Collects the aliases a query and its sub-queries give.
+fn names_given(query: &Query, given: &mut BTreeSet<String>) {
+    for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+        names_given(&table.query, given);
+    }
+    match &*query.body {
+        SetExpr::Query(inner) => names_given(inner, given),
+        SetExpr::Select(select) => {
+            for item in &select.projection {
+                if let SelectItem::ExprWithAlias { alias, .. } = item {
+                    given.insert(column_name(alias));
+                }
+            }
+            for table in &select.from {
+                if let TableFactor::Derived { subquery, .. } = &table.relation {
+                    names_given(subquery, given);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn column_name(ident: &Ident) -> String {
@@ -89,7 +123,8 @@ impl Plan {
                 let array = expr.evaluate(&batch)?.into_array(rows)?;
                 Ok((Field::new(name, array.data_type().clone(), true), array))
             };
-            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = step.iter().map(column).collect::<DataFusionResult<Vec<_>>>()?.into_iter().unzip();
+            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
+                step.iter().map(column).collect::<DataFusionResult<Vec<_>>>()?.into_iter().unzip();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
         }
@@ -127,7 +162,8 @@ fn collect(state: &SessionState, plan: &LogicalPlan, steps: &mut Vec<Vec<(String
         LogicalPlan::Projection(projection) => {
             let input = collect(state, &projection.input, steps)?;
             let below = projection.input.schema();
-            let physical = |(expr, field): (&Expr, &Arc<Field>)| Ok((field.name().clone(), state.create_physical_expr(expr.clone(), below)?));
+            let physical =
+                |(expr, field): (&Expr, &Arc<Field>)| Ok((field.name().clone(), state.create_physical_expr(expr.clone(), below)?));
             steps.push(projection.expr.iter().zip(projection.schema.fields()).map(physical).collect::<DataFusionResult<_>>()?);
             return Ok(input);
         }
@@ -139,8 +175,12 @@ fn collect(state: &SessionState, plan: &LogicalPlan, steps: &mut Vec<Vec<(String
         LogicalPlan::TableScan(_) | LogicalPlan::Filter(_) => "WHERE would make rows vanish; give them a reject_reason instead",
         LogicalPlan::Limit(_) => "LIMIT would make rows vanish",
         LogicalPlan::Sort(_) => "ORDER BY has no meaning, rows keep their order",
-        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_) => "it must look at one row at a time, without aggregates, windows or DISTINCT",
-        LogicalPlan::Join(_) | LogicalPlan::Union(_) | LogicalPlan::Subquery(_) => "it must look at one row at a time, without joins, unions or sub-queries",
+        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_) => {
+            "it must look at one row at a time, without aggregates, windows or DISTINCT"
+        }
+        LogicalPlan::Join(_) | LogicalPlan::Union(_) | LogicalPlan::Subquery(_) => {
+            "it must look at one row at a time, without joins, unions or sub-queries"
+        }
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "it must select FROM raw and keep every row",
         _ => "it must be a plain SELECT … FROM raw",
     };

@@ -83,7 +83,16 @@ fn every_contract_column_finds_its_field() {
     assert_eq!(event.occurred_at.to_rfc3339(), "2024-03-01T00:00:00+00:00");
     assert_eq!(event.received_at.unwrap().to_rfc3339(), "2023-12-31T16:00:00+00:00", "a timestamp without zone is local");
     assert_eq!(event.deadline_at.unwrap().to_rfc3339(), "2024-01-01T16:00:00+00:00", "a date is its local midnight");
-    let texts = [&event.case_id, &event.device_id, &event.stage, &event.channel, &event.request_kind, &event.category, &event.urgency, &event.unit_id];
+    let texts = [
+        &event.case_id,
+        &event.device_id,
+        &event.stage,
+        &event.channel,
+        &event.request_kind,
+        &event.category,
+        &event.urgency,
+        &event.unit_id,
+    ];
     assert_eq!(texts.map(|text| text.as_deref().unwrap()), ["c", "d", "s", "phone", "help", "1", "true", "u"]);
     let texts = [&event.observed_property, &event.value_unit, &event.address, &event.grid_id];
     assert_eq!(texts.map(|text| text.as_deref().unwrap()), ["o", "dB", "here", "g"]);
@@ -131,7 +140,10 @@ fn output_column_that_does_not_fit_the_contract_is_named_with_the_nearest() {
         assert!(error.contains(told), "{columns}: {error}");
     }
     let manifest = MANIFEST.replace("wgs84", "none");
-    let error = World::new(&manifest, Some("SELECT a AS event_id, b AS occurred_at, 1 AS lon, 2 AS lat FROM raw")).mapper().map(|_| ()).unwrap_err();
+    let error = World::new(&manifest, Some("SELECT a AS event_id, b AS occurred_at, 1 AS lon, 2 AS lat FROM raw"))
+        .mapper()
+        .map(|_| ())
+        .unwrap_err();
     assert!(error.to_string().contains("coordinate_system = \"none\""), "{error}");
 }
 
@@ -140,7 +152,10 @@ fn column_the_file_lacks_is_an_error_that_names_the_nearest_of_the_header() {
     let mapper = World::new(MANIFEST, Some("SELECT case_no AS event_id, opened AS occurred_at FROM raw")).mapper().unwrap();
     let mut rows = mapper.feed().rows(mapper.columns(), "may.csv", Box::new(&b"case_number,opened\n1,2\n"[..])).unwrap();
     let error = mapper.normalize(&rows.next_batch(10).unwrap().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "mapping.sql of feed \"calls\" names column \"case_no\", which \"may.csv\" does not have; did you mean \"case_number\"?");
+    assert_eq!(
+        error.to_string(),
+        "mapping.sql of feed \"calls\" names column \"case_no\", which \"may.csv\" does not have; did you mean \"case_number\"?"
+    );
 }
 
 #[test]
@@ -190,7 +205,8 @@ fn declared_map_coordinates_are_converted_and_functions_do_the_same() {
     let sql = "SELECT 'a' AS event_id, '2024-01-01' AS occurred_at, x AS lon, y AS lat FROM raw";
     let input = "x,y\n116.41024449916938,39.91640428150164\n";
     let converted = outcomes(&MANIFEST.replace("wgs84", "gcj02"), sql, input);
-    let by_function = "SELECT 'a' AS event_id, '2024-01-01' AS occurred_at, gcj02_to_wgs84(CAST(x AS double), CAST(y AS double))['lon'] AS lon,
+    let by_function =
+        "SELECT 'a' AS event_id, '2024-01-01' AS occurred_at, gcj02_to_wgs84(CAST(x AS double), CAST(y AS double))['lon'] AS lon,
         gcj02_to_wgs84(CAST(x AS double), CAST(y AS double))['lat'] AS lat FROM raw";
     let computed = outcomes(MANIFEST, by_function, input);
     let (lon, lat) = (event(&converted[0]).lon.unwrap(), event(&converted[0]).lat.unwrap());
@@ -202,7 +218,11 @@ fn declared_map_coordinates_are_converted_and_functions_do_the_same() {
 fn json_rows_are_read_for_the_columns_the_mapping_names_and_absent_ones_are_null() {
     let manifest = MANIFEST.replace("\"csv\"", "\"ndjson\"");
     let sql = "SELECT id AS event_id, t AS occurred_at, \"place.street\" AS address, note AS attribute_note FROM raw";
-    let all = outcomes(&manifest, sql, "{\"id\":1,\"t\":\"2024-01-01\",\"place\":{\"street\":\"A\"}}\n{\"id\":2,\"t\":\"2024-01-01\",\"note\":\"n\"}\n");
+    let all = outcomes(
+        &manifest,
+        sql,
+        "{\"id\":1,\"t\":\"2024-01-01\",\"place\":{\"street\":\"A\"}}\n{\"id\":2,\"t\":\"2024-01-01\",\"note\":\"n\"}\n",
+    );
     assert_eq!(event(&all[0]).address.as_deref(), Some("A"));
     assert_eq!(rejection_of(&all[1]).0, "missing_place");
     let Outcome::Rejection(refused) = &all[1] else { panic!("refused") };
@@ -225,7 +245,8 @@ fn feed_without_mapping_takes_contract_events_of_its_own_source_only() {
 
 #[test]
 fn same_rows_become_the_same_events_whatever_the_batches() {
-    let sql = "SELECT id AS event_id, '2024-01-01' AS occurred_at, id AS address, CASE WHEN id = '5' THEN 'x' END AS reject_reason FROM raw";
+    let sql =
+        "SELECT id AS event_id, '2024-01-01' AS occurred_at, id AS address, CASE WHEN id = '5' THEN 'x' END AS reject_reason FROM raw";
     let mapper = World::new(MANIFEST, Some(sql)).mapper().unwrap();
     let input: Arc<str> = format!("id\n{}", (0..100).map(|id| format!("{id}\n")).collect::<String>()).into();
     let run = |rows_max| {
@@ -246,4 +267,16 @@ fn payload_too_long_for_the_log_is_cut_and_says_so() {
     let refused = rejection("s", Fault::new(Reason::BadFormat, "", "x"), long, "o".into(), chrono::DateTime::UNIX_EPOCH);
     assert!(refused.to_json().len() < RECORD_BYTES_MAX);
     assert!(refused.detail.starts_with("x; payload cut from 1048576 to "), "{}", refused.detail);
+}
+
+#[test]
+fn sub_query_may_take_every_column_and_give_new_ones_or_reuse_a_name() {
+    let manifest = MANIFEST.replace("\"csv\"", "\"ndjson\"");
+    let sql = "WITH cleaned AS (SELECT *, upper(place) AS shown, btrim(place) AS place_trimmed FROM raw)
+        SELECT id AS event_id, t AS occurred_at, shown AS address, place_trimmed AS address_id, btrim(category) AS category FROM cleaned";
+    let all = outcomes(&manifest, sql, "{\"id\":1,\"t\":\"2024-01-01\",\"place\":\" a \",\"category\":\" c \"}\n");
+    let event = event(&all[0]);
+    assert_eq!((event.address.as_deref(), event.address_id.as_deref(), event.category.as_deref()), (Some(" A "), Some("a"), Some("c")));
+    let mapper = World::new(&manifest, Some(sql)).mapper().unwrap();
+    assert_eq!(mapper.columns().as_ref(), ["category", "id", "place", "t"]);
 }

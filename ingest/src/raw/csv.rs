@@ -55,7 +55,8 @@ impl CsvRows {
         }
         let mut columns: Vec<String> = Vec::with_capacity(record.fields);
         for index in 0..record.fields {
-            let name = text::strict(self.encoding, self.field(index)).map_err(|detail| problem(format!("{detail}: declare the right encoding")))?;
+            let name = text::strict(self.encoding, self.field(index))
+                .map_err(|detail| problem(format!("{detail}: declare the right encoding")))?;
             let name = name.trim().trim_start_matches('\u{FEFF}').to_owned();
             if !name.is_empty() && columns.contains(&name) {
                 return Err(problem(format!("names column \"{name}\" twice")));
@@ -98,7 +99,9 @@ impl CsvRows {
         loop {
             let (result, consumed, fields) = self.parse(ended);
             match result {
-                ReadRecordResult::Record => return Ok(Some(Record { consumed, fields, cut: ended && consumed == self.window.bytes().len() })),
+                ReadRecordResult::Record => {
+                    return Ok(Some(Record { consumed, fields, cut: ended && consumed == self.window.bytes().len() }));
+                }
                 ReadRecordResult::End => return Ok(None),
                 _ if ended => return Ok(None),
                 _ => {}
@@ -138,7 +141,9 @@ impl CsvRows {
         // UTF-8 is checked once for the whole row; its fields are then valid unless one ends inside a character.
         let whole = (self.encoding == Encoding::Utf8).then(|| text::strict(Encoding::Utf8, &self.output[..end]).ok()).flatten();
         let whole = whole.filter(|text| self.ends[..self.width].iter().all(|end| text.is_char_boundary(*end)));
-        if whole.is_none() && let Some(fault) = self.unreadable_field() {
+        if whole.is_none()
+            && let Some(fault) = self.unreadable_field()
+        {
             return Next::Broken(fault);
         }
         for (index, builder) in builders.iter_mut().enumerate() {

@@ -130,7 +130,9 @@ fn big5_and_gb18030_are_read_as_declared() {
 
 #[test]
 fn header_that_does_not_hold_is_an_error_of_the_input() {
-    let open = |bytes: &'static [u8]| RawReader::open(Format::Csv, Encoding::Utf8, &Arc::from([]), "calls.csv", Box::new(bytes)).map(|_| ()).unwrap_err().to_string();
+    let open = |bytes: &'static [u8]| {
+        RawReader::open(Format::Csv, Encoding::Utf8, &Arc::from([]), "calls.csv", Box::new(bytes)).map(|_| ()).unwrap_err().to_string()
+    };
     assert_eq!(open(b""), "header of \"calls.csv\" is missing: the input is empty");
     assert_eq!(open(b"a,b,a\n"), "header of \"calls.csv\" names column \"a\" twice");
     assert!(open(b"\xA4\xA4\n1\n").contains("declare the right encoding"));
@@ -156,7 +158,11 @@ fn ndjson_members_become_text_and_what_is_no_object_is_broken() {
 #[test]
 fn json_array_and_objects_in_a_row_give_the_same_rows() {
     let expected = ["1", "}],[{", "3"];
-    for text in ["[{\"a\":1},\n {\"a\":\"}],[{\"} , {\"a\":3}]", "{\"a\":1}{\"a\":\"}],[{\"}\n{\"a\":3}", "\u{FEFF}[\n{\"a\":1},{\"a\":\"}],[{\"},{\"a\":3}\n]\n"] {
+    for text in [
+        "[{\"a\":1},\n {\"a\":\"}],[{\"} , {\"a\":3}]",
+        "{\"a\":1}{\"a\":\"}],[{\"}\n{\"a\":3}",
+        "\u{FEFF}[\n{\"a\":1},{\"a\":\"}],[{\"},{\"a\":3}\n]\n",
+    ] {
         assert_eq!(read(Format::Json, Encoding::Utf8, &["a"], text.as_bytes()), expected, "{text}");
     }
     assert!(read(Format::Json, Encoding::Utf8, &["a"], b"").is_empty());

@@ -105,7 +105,9 @@ impl Progress {
         let mut last = BTreeMap::new();
         for topic in topic::ALL.into_iter().filter(|topic| *topic != topic::QUARANTINE) {
             match last_of(log, topic).await {
-                Ok(Some(at)) => drop(last.insert(topic, at)),
+                Ok(Some(at)) => {
+                    last.insert(topic, at);
+                }
                 Ok(None) | Err(LogError::UnknownTopic { .. }) => {}
                 Err(source) => return Err(GeneratorError::Resume { topic, source }),
             }
@@ -155,6 +157,8 @@ pub struct Generator {
     rules: DeliveryRules,
     /// Taken out while a batch is made on another thread.
     events: Option<Events>,
+    /// Made but not yet durable: kept when the log pushes back for long.
+    pending: Vec<Event>,
 }
 
 impl Generator {
@@ -181,16 +185,33 @@ impl Generator {
         let pace = Pace::new(start, now, settings.speed)?;
         tracing::info!(%start, speed = settings.speed, resumed = start != oldest, "demo city starts");
         let events = Some(city.events(start, DateTime::<Utc>::MAX_UTC));
-        Ok(Self { publisher, observer, clock, stop: settings.stop, pace, progress, rules: City::delivery_rules(), events })
+        Ok(Self {
+            publisher,
+            observer,
+            clock,
+            stop: settings.stop,
+            pace,
+            progress,
+            rules: City::delivery_rules(),
+            events,
+            pending: Vec::new(),
+        })
     }
 
-    /// Streams until stopped.
+    /// Streams until stopped. A log that pushes back is waited for, however long: the city's past does not go away.
     ///
     /// # Errors
     /// When the log refuses a batch for good; starting again with the log's [`Progress`] continues.
     pub async fn run(mut self) -> Result<(), GeneratorError> {
         while !self.stop.is_cancelled() {
-            self.advance().await?;
+            match self.advance().await {
+                Err(error) if error.remedy() == Remedy::Retry => {
+                    tracing::warn!(pending = self.pending.len(), error = &error as &dyn std::error::Error, "demo city waits for the log");
+                }
+                result => {
+                    result?;
+                }
+            }
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = tokio::time::sleep(TICK) => {}
@@ -202,17 +223,20 @@ impl Generator {
     /// Publishes everything that is due by the clock, or until stopped; answers how many events that were.
     ///
     /// # Errors
-    /// As [`Generator::run`].
+    /// When a batch was not taken: it is kept and comes first at the next call.
     pub async fn advance(&mut self) -> Result<u64, GeneratorError> {
         let due = self.pace.due(self.clock.now());
         let mut published = 0;
         while !self.stop.is_cancelled() {
-            let batch = self.batch(due).await;
-            if batch.is_empty() {
+            if self.pending.is_empty() {
+                self.pending = self.batch(due).await;
+            }
+            if self.pending.is_empty() {
                 break;
             }
-            published += batch.len() as u64;
-            self.publish(batch).await?;
+            self.publish().await?;
+            published += self.pending.len() as u64;
+            self.pending.clear();
         }
         Ok(published)
     }
@@ -243,11 +267,11 @@ impl Generator {
         }
     }
 
-    async fn publish(&self, batch: Vec<Event>) -> Result<(), GeneratorError> {
-        let events = batch.len();
+    async fn publish(&self) -> Result<(), GeneratorError> {
+        let events = self.pending.len();
         let mut by_source: BTreeMap<&str, u64> = BTreeMap::new();
-        batch.iter().for_each(|event| *by_source.entry(event.source.as_str()).or_default() += 1);
-        let envelopes = batch.iter().map(|event| Envelope::event(event, &self.rules)).collect();
+        self.pending.iter().for_each(|event| *by_source.entry(event.source.as_str()).or_default() += 1);
+        let envelopes = self.pending.iter().map(|event| Envelope::event(event, &self.rules)).collect();
         self.publisher.publish(envelopes).await.map_err(|source| GeneratorError::Publish { events, source })?;
         by_source.into_iter().for_each(|(source, count)| self.observer.published(source, count));
         Ok(())

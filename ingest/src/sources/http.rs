@@ -95,7 +95,13 @@ struct Parts {
 
 impl HttpState {
     /// A port that takes contract events and the rows of these feeds.
-    pub fn new(mappers: Vec<Arc<Mapper>>, publisher: Publisher, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>, limits: HttpLimits) -> Self {
+    pub fn new(
+        mappers: Vec<Arc<Mapper>>,
+        publisher: Publisher,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        limits: HttpLimits,
+    ) -> Self {
         let mappers = mappers.into_iter().map(|mapper| (mapper.feed().name.clone(), mapper)).collect();
         let room = Arc::new(Semaphore::new((limits.bodies_bytes_max / 1024).min(Semaphore::MAX_PERMITS)));
         let publisher = publisher.with_deadline(PUSH_BACK);
@@ -115,7 +121,9 @@ pub fn router(state: HttpState) -> Router {
     Router::new()
         .route("/v1/events", post(events))
         .route("/v1/feeds/{feed}", post(feed))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "this port answers POST /v1/events and POST /v1/feeds/{feed}").response() })
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "this port answers POST /v1/events and POST /v1/feeds/{feed}").response()
+        })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are sent by POST").response() })
         .layer(axum::middleware::from_fn_with_state(state.clone(), observe))
         .with_state(state)

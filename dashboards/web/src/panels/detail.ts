@@ -46,7 +46,7 @@ export function detail() {
     const row = known.find((row) => row.category === view.category && row.period === view.period && row.measure === view.measure);
     drawName(name, next, grid);
     drawTag(tag, row, view.language);
-    words.textContent = row ? sentenceOf(next, grid, row) : "";
+    words.textContent = row ? sentenceOf(next, grid, row) : known.length > 0 ? say("quiet", view.language) : "";
     drawTopics(topics, next, known);
     drawCurve(next, grid);
   }

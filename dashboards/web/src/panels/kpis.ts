@@ -42,9 +42,10 @@ function list(scene: Scene): Kpi[] {
 }
 
 function events({ city, view }: Scene): Kpi {
-  const feeds = city.feeds?.value;
-  const value = sum(feeds, (feed) => feed.events24h);
-  return { name: "events_24h", label: "events24h", value, shown: count(value), remark: feeds ? say("fromFeeds", view.language, count(feeds.length)) : "" };
+  const value = city.volume?.value.events ?? null;
+  const unlocated = city.volume?.value.unlocated ?? 0;
+  const remark = value === null ? "" : unlocated > 0 ? say("unlocated", view.language, count(unlocated)) : say("allLocated", view.language);
+  return { name: "events_24h", label: "events24h", value, shown: count(value), remark };
 }
 
 function hotGrids({ city, view }: Scene, measure: Measure): Kpi {

@@ -1,5 +1,5 @@
 // The map: every grid in the class of its Gi*, drawn from the city's own polygons; no tiles, no foreign host.
-import { gridName, parentName } from "../city.ts";
+import { type City, gridName, parentName } from "../city.ts";
 import { aria, chart, INK, plain, registerMap, rem, tooltip } from "../chart.ts";
 import type { Polygons } from "../door.ts";
 import { button, el, fill, table } from "../dom.ts";
@@ -8,7 +8,7 @@ import { byHeat, COLOR, type Heat, heatOf, HEATS, isHot, MARK } from "../heat.ts
 import { borders } from "../outline.ts";
 import { ALL } from "../questions.ts";
 import { shownGrid } from "../rounds.ts";
-import type { Hotspot } from "../rows.ts";
+import { type Hotspot, quietHotspot } from "../rows.ts";
 import { heatName, say } from "../text.ts";
 import type { Measure, Period } from "../view.ts";
 import { LISTED } from "./hotspots.ts";
@@ -121,9 +121,19 @@ function drawCategories(select: HTMLSelectElement, { city, view }: Scene): void 
   select.value = view.category;
 }
 
+/** A grid without a row in a category had no events in it and is not hot: that is known, so it is not "undefined". */
+function shownRows(city: City): Hotspot[] {
+  const rows = city.hotspots?.value ?? [];
+  const category = city.hotspots?.view.category ?? ALL;
+  if (category === ALL) return [...rows];
+  const known = new Set(rows.map(({ gridId }) => gridId));
+  const quiet = (city.polygons?.value.features ?? []).map((feature) => String(feature.properties["grid_id"])).filter((gridId) => !known.has(gridId));
+  return [...rows, ...quiet.map((gridId) => quietHotspot(gridId, category))];
+}
+
 function drawLegend(list: HTMLElement, { city, view }: Scene): void {
   const counts = new Map<Heat, number>();
-  for (const row of city.hotspots?.value ?? []) counts.set(heatOf(row.z), (counts.get(heatOf(row.z)) ?? 0) + 1);
+  for (const row of shownRows(city)) counts.set(heatOf(row.z), (counts.get(heatOf(row.z)) ?? 0) + 1);
   const items = HEATS.map((heat) =>
     el("li", { "data-class": heat }, el("span", { class: `swatch ${heat}`, "aria-hidden": "true" }, MARK[heat]), heatName(heat, view.language), el("b", {}, count(counts.get(heat) ?? 0))),
   );
@@ -154,7 +164,7 @@ function legendWidth(legend: HTMLElement): number {
 
 function option(scene: Scene, polygons: Polygons, left: number) {
   const { city, view } = scene;
-  const rows = new Map((city.hotspots?.value ?? []).map((row) => [row.gridId, row]));
+  const rows = new Map(shownRows(city).map((row) => [row.gridId, row]));
   const ranked = [...rows.values()].filter(isHot).sort(byHeat).slice(0, LISTED).map((row) => row.gridId);
   const margin = rem() * 0.5;
   const place = { left: left + margin, right: margin, top: margin, bottom: margin, preserveAspect: "contain", aspectScale: aspect(polygons) };
@@ -199,7 +209,7 @@ function hint({ city, view }: Scene, row: Hotspot | undefined, gridId: string): 
     name,
     `${MARK[heat]} ${heatName(heat, language)}${isHot(row) ? " · q < 0.05" : ""}`,
     `${say("events", language)} ${count(row.events)} · ${say("usual", language)} ${count(row.baseline, 1)}`,
-    `z ${score(row.z)} · q ${probability(row.q)}`,
+    ...(row.q === null ? [] : [`z ${score(row.z)} · q ${probability(row.q)}`]),
   ];
   return lines.map(plain).join("\n");
 }
@@ -207,8 +217,8 @@ function hint({ city, view }: Scene, row: Hotspot | undefined, gridId: string): 
 function asTable({ city, view }: Scene): HTMLElement {
   const language = view.language;
   const columns = [{ head: say("grid", language) }, { head: say("district", language) }, { head: say("class", language) }, { head: say("events", language), numeric: true }, { head: say("usual", language), numeric: true }, { head: "z", numeric: true }, { head: "q", numeric: true }];
-  const rows = [...(city.hotspots?.value ?? [])].sort(byHeat).map((row) => [
-    gridName(city, row.gridId, language), parentName(city, row.gridId, language), `${MARK[heatOf(row.z)]} ${heatName(heatOf(row.z), language)}`, count(row.events), count(row.baseline, 1), score(row.z), probability(row.q),
+  const rows = shownRows(city).sort(byHeat).map((row) => [
+    gridName(city, row.gridId, language), parentName(city, row.gridId, language), `${MARK[heatOf(row.z)]} ${heatName(heatOf(row.z), language)}`, count(row.events), count(row.baseline, 1), score(row.q === null ? null : row.z), probability(row.q),
   ]);
   return table(say("map", language), columns, rows);
 }

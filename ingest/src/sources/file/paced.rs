@@ -23,7 +23,13 @@ const TICK: Duration = Duration::from_millis(100);
 type Timed = (Option<DateTime<Utc>>, Envelope, Option<Reason>);
 
 /// Maps all files and sends the rows of each in time order, `factor` seconds of event time a second.
-pub(super) fn map_files(mapper: &Mapper, files: &[PathBuf], options: &ReplayOptions, factor: f64, sender: &mpsc::Sender<Chunk>) -> Result<(), ReplayError> {
+pub(super) fn map_files(
+    mapper: &Mapper,
+    files: &[PathBuf],
+    options: &ReplayOptions,
+    factor: f64,
+    sender: &mpsc::Sender<Chunk>,
+) -> Result<(), ReplayError> {
     let bytes = Arc::new(AtomicU64::new(0));
     let mut left = options.limit.unwrap_or(u64::MAX);
     let mut pace = None;
@@ -34,7 +40,9 @@ pub(super) fn map_files(mapper: &Mapper, files: &[PathBuf], options: &ReplayOpti
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut chunk = Chunk { file, envelopes: Vec::new(), counts: Counts::default(), bytes: bytes.load(Ordering::Relaxed) };
-            while let Some((_, envelope, reason)) = rows.next_if(|(at, ..)| chunk.envelopes.len() < BATCH_ROWS && due(*at, &mut pace, factor)) {
+            while let Some((_, envelope, reason)) =
+                rows.next_if(|(at, ..)| chunk.envelopes.len() < BATCH_ROWS && due(*at, &mut pace, factor))
+            {
                 count(&mut chunk.counts, reason);
                 chunk.envelopes.push(envelope);
             }

@@ -38,7 +38,12 @@ pub(super) fn open(mapper: &Mapper, path: &Path, bytes: &Arc<AtomicU64>) -> Resu
 }
 
 /// Maps all files and sends them batch by batch until done, stopped or no longer heard.
-pub(super) fn map_files(mapper: &Mapper, files: &[PathBuf], options: &ReplayOptions, sender: &mpsc::Sender<Chunk>) -> Result<(), ReplayError> {
+pub(super) fn map_files(
+    mapper: &Mapper,
+    files: &[PathBuf],
+    options: &ReplayOptions,
+    sender: &mpsc::Sender<Chunk>,
+) -> Result<(), ReplayError> {
     let bytes = Arc::new(AtomicU64::new(0));
     let mut left = options.limit.unwrap_or(u64::MAX);
     for (file, path) in files.iter().enumerate() {
@@ -48,7 +53,8 @@ pub(super) fn map_files(mapper: &Mapper, files: &[PathBuf], options: &ReplayOpti
                 break;
             };
             left -= batch.len() as u64;
-            let mut chunk = Chunk { file, envelopes: Vec::with_capacity(batch.len()), counts: Counts::default(), bytes: bytes.load(Ordering::Relaxed) };
+            let mut chunk =
+                Chunk { file, envelopes: Vec::with_capacity(batch.len()), counts: Counts::default(), bytes: bytes.load(Ordering::Relaxed) };
             let (rules, now) = (mapper.feed().rules(), mapper.now());
             for outcome in mapper.normalize(&batch)? {
                 add(&mut chunk, outcome, &rules, now);

@@ -114,7 +114,8 @@ impl Progress for Heard {
 async fn progress_ends_with_all_rows_and_all_bytes() {
     let world = World::new("taipei-hotline").await;
     let heard = Heard::default();
-    let summary = replay(Arc::clone(&world.mapper), &[sample()], ReplayOptions::default(), &world.publisher, &heard, &Unobserved).await.unwrap();
+    let summary =
+        replay(Arc::clone(&world.mapper), &[sample()], ReplayOptions::default(), &world.publisher, &heard, &Unobserved).await.unwrap();
     let bytes = std::fs::metadata(sample()).unwrap().len();
     assert_eq!(heard.0.into_inner().unwrap().last(), Some(&(summary.total.read, bytes, bytes)));
 }
@@ -196,17 +197,26 @@ async fn check_hotline(file: &str, expected: Counted) {
     assert_eq!(events.iter().filter(|event| event.case_id.is_some()).count(), expected.cases);
     assert_eq!(events.iter().filter(|event| event.attributes.contains_key("type")).count(), expected.renamed);
     assert!(events.iter().all(|event| event.address.is_some() && event.channel.as_deref() == Some("phone")));
-    assert!(events.iter().all(|event| event.category.as_ref().is_some_and(|category| !category.contains('?') && category != "路燈故障或設施損壞")));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.category.as_ref().is_some_and(|category| !category.contains('?') && category != "路燈故障或設施損壞"))
+    );
     let refused = world.records(topic::QUARANTINE).await;
     assert!(refused.iter().all(|record| String::from_utf8_lossy(&record.value).contains("案件編號,派工項目,案件地址,立案日期,立案時間")));
 }
 
 #[tokio::test]
 async fn hotline_of_2020_with_decimal_times_and_a_broken_record_becomes_events() {
-    check_hotline("taipei/hotline1999_2020.csv.zst", Counted { read: 148_333, shifted: 2, distinct_ids: 148_331, cases: 148_331, renamed: 7_988 }).await;
+    check_hotline(
+        "taipei/hotline1999_2020.csv.zst",
+        Counted { read: 148_333, shifted: 2, distinct_ids: 148_331, cases: 148_331, renamed: 7_988 },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn hotline_of_2025_without_serial_numbers_and_with_shifted_rows_becomes_events() {
-    check_hotline("taipei/hotline1999_2025H1.csv.zst", Counted { read: 77_961, shifted: 591, distinct_ids: 77_369, cases: 0, renamed: 15 }).await;
+    check_hotline("taipei/hotline1999_2025H1.csv.zst", Counted { read: 77_961, shifted: 591, distinct_ids: 77_369, cases: 0, renamed: 15 })
+        .await;
 }

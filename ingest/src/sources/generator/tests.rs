@@ -26,15 +26,19 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with_limits(LogLimits::default()).await
+    }
+
+    async fn with_limits(limits: LogLimits) -> Self {
         let clock = ManualClock::at(noon());
-        let log = Arc::new(MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>, LogLimits::default()).with_gaps(7));
+        let log = Arc::new(MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>, limits).with_gaps(7));
         Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>).ensure_topics(3).await.unwrap();
         let settings = GeneratorSettings { history: HISTORY, ..GeneratorSettings::default() };
         Self { clock, log, city: City::new(CitySpec::default()).unwrap(), settings }
     }
 
     async fn generator(&self) -> Generator {
-        let publisher = Publisher::new(Arc::clone(&self.log) as Arc<dyn EventLog>);
+        let publisher = Publisher::new(Arc::clone(&self.log) as Arc<dyn EventLog>).with_deadline(Duration::ZERO);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let progress = Progress::read(self.log.as_ref()).await.unwrap();
         Generator::new(&self.city, publisher, Arc::new(Unobserved), clock, self.settings.clone(), progress).unwrap()
@@ -56,6 +60,15 @@ impl Scene {
             }
         }
         all
+    }
+
+    async fn make_room(&self) {
+        for topic in Kind::ALL.map(topic::of_kind) {
+            for partition in 0..3 {
+                let (_, end) = self.log.watermarks(topic, partition).await.unwrap();
+                self.log.truncate_before(topic, partition, end).await.unwrap();
+            }
+        }
     }
 
     fn expected(&self, to: DateTime<Utc>) -> BTreeSet<String> {
@@ -105,6 +118,29 @@ async fn a_topic_left_behind_by_a_crash_is_completed() {
     let published = scene.published().await;
     assert_eq!(published.keys().cloned().collect::<BTreeSet<_>>(), scene.expected(noon()));
     assert!(published.values().filter(|times| **times > 1).count() <= 16);
+}
+
+#[tokio::test]
+async fn what_a_full_log_did_not_take_comes_first_when_there_is_room() {
+    let later = noon() + TimeDelta::hours(3);
+    let city = City::new(CitySpec::default()).unwrap();
+    // The fullest topic holds the history or the hours after it, not both; 16 bytes is what the log adds to a record.
+    let fullest = |from: DateTime<Utc>, to: DateTime<Utc>| {
+        let bytes = |event: &Event| Envelope::event(event, &City::delivery_rules()).record.bytes() as u64 + 16;
+        let of_kind = |kind: Kind| city.events(from, to).filter(|event| event.kind == kind).map(|event| bytes(&event)).sum::<u64>();
+        Kind::ALL.map(of_kind).into_iter().max().unwrap()
+    };
+    let topic_bytes_max = fullest(noon() - HISTORY, noon()).max(fullest(noon(), later));
+    let scene = Scene::with_limits(LogLimits { topic_bytes_max, ..LogLimits::default() }).await;
+    let mut generator = scene.generator().await;
+    generator.advance().await.unwrap();
+    scene.clock.set(later);
+    assert_eq!(generator.advance().await.unwrap_err().remedy(), Remedy::Retry);
+    let mut seen: BTreeSet<String> = scene.published().await.into_keys().collect();
+    scene.make_room().await;
+    generator.advance().await.unwrap();
+    seen.extend(scene.published().await.into_keys());
+    assert!(seen == scene.expected(later));
 }
 
 #[tokio::test]

@@ -66,7 +66,14 @@ impl Port {
     fn new(state: HttpState) -> Self {
         let connections = Arc::new(Semaphore::new(state.0.limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
-        Self { router: router(state.clone()), state, connections, turned_away, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+        Self {
+            router: router(state.clone()),
+            state,
+            connections,
+            turned_away,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }
     }
 
     fn take(&self, stream: TcpStream) {

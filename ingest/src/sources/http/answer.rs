@@ -35,7 +35,10 @@ impl Problem {
 
     pub(super) fn too_large(bytes_max: usize, what: &str) -> Self {
         // The rest of the body is not read, so the connection cannot be used again.
-        Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body with {what} has at most {bytes_max} bytes; send less at once")) }
+        Self {
+            close: true,
+            ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body with {what} has at most {bytes_max} bytes; send less at once"))
+        }
     }
 
     pub(super) fn too_many_records(records_max: usize) -> Self {

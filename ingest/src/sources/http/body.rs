@@ -70,7 +70,10 @@ fn raw_essence(headers: &HeaderMap) -> Option<String> {
 /// The media type without parameters; JSON in another charset than UTF-8 is refused rather than misread.
 fn essence(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let parameters = header(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
-    let charset = parameters.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("charset=").map(|value| value.trim_matches('"').to_owned()));
+    let charset = parameters
+        .split(';')
+        .skip(1)
+        .find_map(|parameter| parameter.trim().strip_prefix("charset=").map(|value| value.trim_matches('"').to_owned()));
     match charset.as_deref() {
         None | Some("utf-8" | "utf8" | "us-ascii") => Ok(raw_essence(headers)),
         Some(other) => Err(Problem::media(format!("charset {other} is not taken; send UTF-8"))),
@@ -96,10 +99,15 @@ pub(super) async fn read(limits: &HttpLimits, room: &Arc<Semaphore>, headers: &H
     let collected = tokio::time::timeout(limits.body_timeout, Limited::new(body, limits.batch_bytes_max).collect()).await;
     let bytes = match collected {
         Err(_) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {} s", limits.body_timeout.as_secs_f32()));
+            let problem = Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body did not arrive within {} s", limits.body_timeout.as_secs_f32()),
+            );
             return Err(problem.closing());
         }
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(Problem::too_large(limits.batch_bytes_max, "many events")),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            return Err(Problem::too_large(limits.batch_bytes_max, "many events"));
+        }
         Ok(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body ended before its end").closing()),
         Ok(Ok(collected)) => collected.to_bytes(),
     };
@@ -107,11 +115,17 @@ pub(super) async fn read(limits: &HttpLimits, room: &Arc<Semaphore>, headers: &H
 }
 
 /// Room for the body: what it says it has, and the bound where it does not say or is packed.
-fn reserve(limits: &HttpLimits, room: &Arc<Semaphore>, declared: Option<usize>, compression: Compression) -> Result<OwnedSemaphorePermit, Problem> {
+fn reserve(
+    limits: &HttpLimits,
+    room: &Arc<Semaphore>,
+    declared: Option<usize>,
+    compression: Compression,
+) -> Result<OwnedSemaphorePermit, Problem> {
     let unpacked = if compression == Compression::Plain { 0 } else { limits.batch_bytes_max };
     let bytes = declared.unwrap_or(limits.batch_bytes_max) + unpacked;
     let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
-    let busy = |_| Problem::busy(StatusCode::SERVICE_UNAVAILABLE, "too many bodies are being read at present; send again later", 1).closing();
+    let busy =
+        |_| Problem::busy(StatusCode::SERVICE_UNAVAILABLE, "too many bodies are being read at present; send again later", 1).closing();
     Arc::clone(room).try_acquire_many_owned(kibibytes).map_err(busy)
 }
 

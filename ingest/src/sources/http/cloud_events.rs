@@ -30,7 +30,8 @@ struct CloudEvent {
 
 /// Attributes and data in one JSON object.
 pub(super) fn structured(body: &[u8], now: DateTime<Utc>) -> Result<Event, InvalidEvent> {
-    let event: CloudEvent = serde_json::from_slice(body).map_err(|error| InvalidEvent::new("", Reason::BadJson, format!("not a CloudEvent: {error}")))?;
+    let event: CloudEvent =
+        serde_json::from_slice(body).map_err(|error| InvalidEvent::new("", Reason::BadJson, format!("not a CloudEvent: {error}")))?;
     let data = match (event.data, event.data_base64) {
         (Some(data), None) => data,
         (None, Some(text)) => decode(&text)?,
@@ -43,8 +44,13 @@ pub(super) fn structured(body: &[u8], now: DateTime<Utc>) -> Result<Event, Inval
 /// Attributes in `ce-` headers, data as the body.
 pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Event, InvalidEvent> {
     let attribute = |name: &str| header(headers, &format!("ce-{name}")).map(percent_decoded);
-    let attributes =
-        Attributes { specversion: attribute("specversion"), id: attribute("id"), source: attribute("source"), r#type: attribute("type"), time: attribute("time") };
+    let attributes = Attributes {
+        specversion: attribute("specversion"),
+        id: attribute("id"),
+        source: attribute("source"),
+        r#type: attribute("type"),
+        time: attribute("time"),
+    };
     let data = serde_json::from_slice(body).map_err(|error| InvalidEvent::new("", Reason::BadJson, error.to_string()))?;
     contract_event(attributes, data, now)
 }

@@ -18,7 +18,13 @@ use crate::raw::Fault;
 const NAMELESS: &str = "http";
 
 /// The outcomes of a body's records, in order.
-pub(super) fn read(media: Media, headers: &HeaderMap, body: &[u8], limits: &HttpLimits, now: DateTime<Utc>) -> Result<Vec<Outcome>, Problem> {
+pub(super) fn read(
+    media: Media,
+    headers: &HeaderMap,
+    body: &[u8],
+    limits: &HttpLimits,
+    now: DateTime<Utc>,
+) -> Result<Vec<Outcome>, Problem> {
     if body.trim_ascii().is_empty() && media != Media::Ndjson {
         return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "the body is empty; send an event"));
     }

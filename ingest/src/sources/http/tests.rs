@@ -60,7 +60,9 @@ impl World {
         let log = Arc::new(MemoryLog::new(Arc::<ManualClock>::clone(&clock), log_limits));
         let publisher = Publisher::new(Arc::<MemoryLog>::clone(&log));
         publisher.ensure_topics(1).await.unwrap();
-        let mapper = |feed: &feeds::Feed| Arc::new(Mapper::new(feed, Arc::<ManualClock>::clone(&clock), PseudonymKey::new("k1", &[1; 32]).unwrap()).unwrap());
+        let mapper = |feed: &feeds::Feed| {
+            Arc::new(Mapper::new(feed, Arc::<ManualClock>::clone(&clock), PseudonymKey::new("k1", &[1; 32]).unwrap()).unwrap())
+        };
         let feeds: Vec<_> = feeds::discover(None).unwrap().iter().filter(|feed| feed.name == "taipei-hotline").map(mapper).collect();
         let heard = Arc::new(Heard::default());
         let state = HttpState::new(feeds, publisher, clock, Arc::<Heard>::clone(&heard), limits);
@@ -118,7 +120,10 @@ async fn batch_with_a_bad_event_takes_the_others_and_keeps_the_bad_one_in_quaran
     assert_eq!(answer.status, 202);
     assert_eq!(answer.body["accepted"], 2);
     let rejected = &answer.body["rejected"];
-    assert_eq!((&rejected[0]["index"], &rejected[0]["field"], &rejected[0]["reason"]), (&json!(1), &json!("occured_at"), &json!("unknown_field")));
+    assert_eq!(
+        (&rejected[0]["index"], &rejected[0]["field"], &rejected[0]["reason"]),
+        (&json!(1), &json!("occured_at"), &json!("unknown_field"))
+    );
     let kept = world.records(topic::QUARANTINE).await;
     assert_eq!((kept.len(), &kept[0]["source"], &kept[0]["origin"]), (1, &json!("app"), &json!("http:1")));
     assert_eq!(serde_json::from_str::<Value>(kept[0]["payload"].as_str().unwrap()).unwrap(), bad);
@@ -153,8 +158,10 @@ async fn cloud_events_in_all_three_modes_become_the_same_event() {
     let world = World::new().await;
     let data = json!({"address": "somewhere"});
     let envelope = |id: &str| json!({"specversion": "1.0", "id": id, "source": "app", "type": "city.hotline_call", "time": "2025-12-31T15:00:00Z", "extension": 1, "data": data});
-    let structured = world.post("/v1/events", &[("content-type", "application/cloudevents+json; charset=UTF-8")], envelope("a").to_string()).await;
-    let batch = world.post("/v1/events", &[("content-type", "application/cloudevents-batch+json")], json!([envelope("b")]).to_string()).await;
+    let structured =
+        world.post("/v1/events", &[("content-type", "application/cloudevents+json; charset=UTF-8")], envelope("a").to_string()).await;
+    let batch =
+        world.post("/v1/events", &[("content-type", "application/cloudevents-batch+json")], json!([envelope("b")]).to_string()).await;
     let headers = [
         ("content-type", "application/json"),
         ("ce-specversion", "1.0"),
@@ -171,10 +178,13 @@ async fn cloud_events_in_all_three_modes_become_the_same_event() {
     assert_eq!([structured.status, batch.status, binary.status, base64.status], [202; 4]);
     let records = world.records(topic::ALL[0]).await;
     for (record, id) in records.iter().zip(["a", "b", "c", "d"]) {
-        let expected = json!({"event_id": id, "source": "app", "kind": "hotline_call", "occurred_at": "2025-12-31T15:00:00Z", "address": "somewhere"});
+        let expected =
+            json!({"event_id": id, "source": "app", "kind": "hotline_call", "occurred_at": "2025-12-31T15:00:00Z", "address": "somewhere"});
         assert_eq!(*record, expected);
     }
-    let old = world.post("/v1/events", &[("content-type", "application/cloudevents+json")], envelope("e").to_string().replace("1.0", "0.3")).await;
+    let old = world
+        .post("/v1/events", &[("content-type", "application/cloudevents+json")], envelope("e").to_string().replace("1.0", "0.3"))
+        .await;
     assert_eq!((old.status, &old.body["rejected"][0]["field"]), (400, &json!("specversion")));
 }
 
@@ -250,12 +260,18 @@ async fn full_log_is_429_and_a_closed_one_503_both_with_retry_after() {
     }
     let full = answers.iter().find(|answer| answer.status == 429).expect("the log is full before the fifth");
     assert_eq!(full.headers["retry-after"], "1");
-    assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), world.records(topic::ALL[0]).await.len(), "accepted is durable, refused is not there");
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 202).count(),
+        world.records(topic::ALL[0]).await.len(),
+        "accepted is durable, refused is not there"
+    );
 
-    let problem = Problem::of_log(&Publisher::new(Arc::new(MemoryLog::new(Arc::new(contract::clock::SystemClock), LogLimits::default())))
-        .publish(vec![Envelope { topic: topic::QUARANTINE, record: contract::log::Record::new("k", "v") }])
-        .await
-        .expect_err("no topic was made"));
+    let problem = Problem::of_log(
+        &Publisher::new(Arc::new(MemoryLog::new(Arc::new(contract::clock::SystemClock), LogLimits::default())))
+            .publish(vec![Envelope { topic: topic::QUARANTINE, record: contract::log::Record::new("k", "v") }])
+            .await
+            .expect_err("no topic was made"),
+    );
     let response = problem.response();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert!(matches!(LogError::Closed.remedy(), contract::log::Remedy::Bug));
@@ -297,7 +313,8 @@ impl Port {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
-        let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("the port closes in time");
+        let _: Result<_, _> =
+            tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("the port closes in time");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }
@@ -314,7 +331,8 @@ fn short() -> HttpLimits {
 }
 
 fn request(body: &str, extra: &str) -> Vec<u8> {
-    format!("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{body}", body.len()).into_bytes()
+    format!("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{body}", body.len())
+        .into_bytes()
 }
 
 #[tokio::test]
@@ -332,7 +350,11 @@ async fn silent_slow_and_idle_connections_are_ended_by_their_timeouts() {
 
 #[tokio::test]
 async fn connections_beyond_the_bound_are_told_503_and_served_again_when_others_close() {
-    let world = World::with(HttpLimits { first_byte_timeout: Duration::from_secs(10), header_timeout: Duration::from_secs(10), ..short() }, LogLimits::default()).await;
+    let world = World::with(
+        HttpLimits { first_byte_timeout: Duration::from_secs(10), header_timeout: Duration::from_secs(10), ..short() },
+        LogLimits::default(),
+    )
+    .await;
     let port = Port::open(&world).await;
     let held = [TcpStream::connect(port.address).await.unwrap(), TcpStream::connect(port.address).await.unwrap()];
     let turned_away = port.talk(&request(&call("a").to_string(), "connection: close\r\n")).await;
@@ -351,7 +373,11 @@ async fn connections_beyond_the_bound_are_told_503_and_served_again_when_others_
 
 #[tokio::test]
 async fn shutdown_lets_the_request_in_flight_end_and_closes_idle_connections() {
-    let world = World::with(HttpLimits { body_timeout: Duration::from_secs(10), header_timeout: Duration::from_secs(10), ..short() }, LogLimits::default()).await;
+    let world = World::with(
+        HttpLimits { body_timeout: Duration::from_secs(10), header_timeout: Duration::from_secs(10), ..short() },
+        LogLimits::default(),
+    )
+    .await;
     let port = Port::open(&world).await;
     let idle = TcpStream::connect(port.address).await.unwrap();
     let mut busy = TcpStream::connect(port.address).await.unwrap();
