@@ -169,3 +169,72 @@ impl Accumulator for Rows {
         size_of_val(self) + parts.sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, Int64Array};
+
+    use super::*;
+    use crate::mann_kendall;
+
+    /// Values and their time, to be taken in order of time.
+    fn rows(descending: bool) -> Rows {
+        let fields = row_fields([DataType::Float64, DataType::Int64].into_iter());
+        Rows { function: &mann_kendall::FUNCTION, fields, orders: vec![SortOptions::new(descending, true)], parts: Vec::new() }
+    }
+
+    fn columns(rows: &[(f64, i64)]) -> Vec<ArrayRef> {
+        let values: Float64Array = rows.iter().map(|r| Some(r.0)).collect();
+        let times: Int64Array = rows.iter().map(|r| Some(r.1)).collect();
+        vec![Arc::new(values), Arc::new(times)]
+    }
+
+    /// S of an answer.
+    fn s(answer: &ScalarValue) -> String {
+        let ScalarValue::Struct(fields) = answer else { panic!("{answer:?}") };
+        ScalarValue::try_from_array(fields.column(0), 0).unwrap().to_string()
+    }
+
+    const RISING: [(f64, i64); 4] = [(4.0, 40), (1.0, 10), (3.0, 30), (2.0, 20)];
+
+    #[test]
+    fn rows_are_taken_in_the_order_of_the_call() {
+        for (descending, expected) in [(false, "6"), (true, "-6")] {
+            let mut group = rows(descending);
+            group.update_batch(&columns(&RISING)).unwrap();
+            assert_eq!(s(&group.evaluate().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn parts_merged_in_any_order_give_one_answer() {
+        let mut whole = rows(false);
+        whole.update_batch(&columns(&RISING)).unwrap();
+        let mut merged = rows(false);
+        for row in &RISING {
+            let mut part = rows(false);
+            part.update_batch(&columns(&[*row])).unwrap();
+            let state = part.state().unwrap();
+            merged.merge_batch(&[state[0].to_array().unwrap()]).unwrap();
+        }
+        merged.merge_batch(&[rows(false).state().unwrap()[0].to_array().unwrap()]).unwrap();
+        assert_eq!(merged.evaluate().unwrap(), whole.evaluate().unwrap());
+        assert_eq!(merged.evaluate().unwrap(), whole.evaluate().unwrap(), "asking twice is allowed");
+    }
+
+    #[test]
+    fn many_small_batches_are_gathered_and_counted() {
+        let mut group = rows(false);
+        for t in 0..1000 {
+            group.update_batch(&columns(&[(t as f64, t)])).unwrap();
+        }
+        assert!(group.parts.len() <= PARTS_MAX);
+        assert!(group.size() >= 16_000);
+        assert_eq!(s(&group.evaluate().unwrap()), "499500");
+    }
+
+    #[test]
+    fn a_group_without_rows_has_its_reason() {
+        assert!(rows(false).evaluate().unwrap().to_string().contains("short_history"));
+    }
+}

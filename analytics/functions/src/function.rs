@@ -322,3 +322,46 @@ impl std::hash::Hash for Function {
         self.name.hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FUNCTIONS, gi_star};
+
+    fn refusal(given: &[DataType]) -> String {
+        gi_star::FUNCTION.coerce(given).unwrap_err().strip_backtrace()
+    }
+
+    #[test]
+    fn related_types_are_taken() {
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let lists = DataType::LargeList(Arc::new(Field::new_list_field(DataType::Int64, true)));
+        let taken = gi_star::FUNCTION.coerce(&[dictionary, DataType::Decimal128(9, 2), lists]).unwrap();
+        assert_eq!(taken, [DataType::Utf8View, DataType::Float64, list_of(DataType::Utf8View)]);
+        let untouched = [DataType::Utf8, DataType::Float64, list_of(DataType::Utf8)];
+        assert_eq!(gi_star::FUNCTION.coerce(&untouched).unwrap(), untouched);
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named_with_the_call_to_write() {
+        assert_eq!(
+            refusal(&[DataType::Utf8, DataType::Utf8, DataType::Null]),
+            "Error during planning: argument value of gi_star takes double, got Utf8: write gi_star(grid_id, value, neighbours) OVER ()"
+        );
+        assert!(refusal(&[DataType::Utf8]).contains("gi_star takes 3 arguments, got 1"));
+    }
+
+    #[test]
+    fn every_function_takes_nulls() {
+        for function in FUNCTIONS {
+            let nulls = vec![DataType::Null; function.arguments.len()];
+            assert!(function.coerce(&nulls).is_ok(), "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn signatures_show_their_defaults() {
+        let ears = FUNCTIONS.iter().find(|f| f.name == "ears_c1").unwrap();
+        assert_eq!(ears.signature(), "ears_c1(value, min_sigma => 0.5, alpha => 0.001) OVER (ORDER BY t)");
+    }
+}

@@ -68,3 +68,36 @@ impl PartitionEvaluator for Evaluator {
         internal_err!("{} is computed for whole partitions", self.function.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Float64Array;
+
+    use super::*;
+    use crate::FUNCTIONS;
+
+    /// Every window function over a partition of NULLs of the types it asks for.
+    #[test]
+    fn a_partition_of_nulls_has_an_answer_a_row() {
+        for function in FUNCTIONS.iter().filter(|f| window_kind(f)) {
+            let types = function.coerce(&vec![DataType::Null; function.arguments.len()]).unwrap();
+            for rows in [0, 1, 3] {
+                let columns: Vec<ArrayRef> = types.iter().map(|t| arrow::array::new_null_array(t, rows)).collect();
+                let answer = Evaluator { function }.evaluate_all(&columns, rows).unwrap();
+                assert_eq!((answer.len(), answer.data_type()), (rows, &function.return_type()), "{}", function.name);
+            }
+        }
+    }
+
+    fn window_kind(function: &Function) -> bool {
+        matches!(function.kind, crate::Kind::Window | crate::Kind::OrderedWindow)
+    }
+
+    #[test]
+    fn trailing_options_may_be_left_out() {
+        let ears = FUNCTIONS.iter().find(|f| f.name == "ears_c1").unwrap();
+        let values: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 9]));
+        let answer = Evaluator { function: ears }.evaluate_all(&[values], 9).unwrap();
+        assert_eq!(answer.len(), 9);
+    }
+}
