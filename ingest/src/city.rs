@@ -83,7 +83,7 @@ pub struct CitySpec {
     pub reports_per_day: f64,
     /// Devices, 5 to 2,000.
     pub sensors: usize,
-    /// Multiplies calls and reports (and so their steps) for load tests, 0.01 to 100,000; about 65,000 is 10,000 events/s.
+    /// Multiplies calls and reports (and so their steps) for load tests, 0.01 to 100,000; about 81,000 is 10,000 events/s.
     pub rate: f64,
 }
 
