@@ -6,7 +6,7 @@ GRIDWATCH := $(CARGO_TARGET_DIR)/release/gridwatch
 WEB := dashboards/web
 VENV := $(CARGO_TARGET_DIR)/venv
 
-.PHONY: up build test lint bench tools web
+.PHONY: up build test lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -33,13 +33,10 @@ $(VENV)/.done: tests/requirements.txt
 
 test: build tools
 	cd $(WEB) && npm test
-	GRIDWATCH_BIN=$(GRIDWATCH) GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace
+	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test kills --test workspace --test orders
 
 lint: web
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-
-# The figures of README, each beside a limit measured in the same run.
-bench: build $(VENV)/.done
-	$(VENV)/bin/python tests/bench/run.py --gridwatch $(GRIDWATCH)

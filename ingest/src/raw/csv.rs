@@ -56,7 +56,7 @@ impl CsvRows {
         let mut columns: Vec<String> = Vec::with_capacity(record.fields);
         for index in 0..record.fields {
             let name = text::strict(self.encoding, self.field(index))
-                .map_err(|detail| problem(format!("{detail}: declare the right encoding")))?;
+                .map_err(|_| problem(format!("is not {} text; declare the right encoding in feed.toml", self.encoding.as_str())))?;
             let name = name.trim().trim_start_matches('\u{FEFF}').to_owned();
             if !name.is_empty() && columns.contains(&name) {
                 return Err(problem(format!("names column \"{name}\" twice")));
