@@ -77,10 +77,14 @@ impl SourceState {
         self.watermark = Some(self.watermark.map_or(occurred_at, |watermark| watermark.max(occurred_at)));
     }
 
+    /// What occurred before it is behind the horizon.
+    fn floor(&self) -> Option<i64> {
+        self.watermark.zip(self.horizon_micros).map(|(watermark, horizon)| watermark.saturating_sub(horizon))
+    }
+
     /// Drops ids behind the horizon, a tenth of the horizon at a time so that each sweep is paid for by what it drops.
     fn forget(&mut self) {
-        let Some((watermark, horizon)) = self.watermark.zip(self.horizon_micros) else { return };
-        let below = watermark.saturating_sub(horizon);
+        let Some((below, horizon)) = self.floor().zip(self.horizon_micros) else { return };
         if self.forgotten_below.is_none_or(|before| below.saturating_sub(before) > horizon / 10) {
             self.forgotten_below = Some(below);
             self.seen.retain(|_, seen| seen.occurred_at >= below);
@@ -107,7 +111,9 @@ impl PartitionState {
         if beyond(event.rules.deduplication_seconds) {
             return late;
         }
-        if let Some(seen) = source.seen.get_mut(&key) {
+        // What lies behind the horizon counts as forgotten, whether or not a sweep has dropped it yet.
+        let floor = source.floor();
+        if let Some(seen) = source.seen.get_mut(&key).filter(|seen| floor.is_none_or(|floor| seen.occurred_at >= floor)) {
             if seen.body_hash == event.body_hash {
                 return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
             }
