@@ -279,6 +279,7 @@ fn an_address_names_the_finest_grid_below_its_own_district() {
         ("東區富臺里", Some("V2")),
         ("東區某市東區富台里", Some("V2")),
         ("701台灣某市東區富台里", Some("V2")),
+        ("東區5GJP+C8 台灣某市東區富台里", Some("V2")),
         ("富台里某市東區中正路", Some("V2")),
         ("富台里某市西區中正路", Some("D2")),
         ("北區富台里", None),

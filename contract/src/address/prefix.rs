@@ -15,6 +15,8 @@ pub(crate) enum Token {
     Country,
     /// Latin letters before Chinese text (`TPE`, `China`).
     Latin,
+    /// An Open Location Code (`5GJP+C8`), as map services write it before an address without a street.
+    PlusCode,
     /// A province, city or county.
     City,
     /// A district, township or banner.
@@ -28,6 +30,9 @@ pub(crate) fn token(text: &[char], at: usize) -> Option<(Token, usize)> {
     let rest = text.get(at..)?;
     let first = *rest.first()?;
     let run = |is: fn(&char) -> bool| rest.iter().take_while(|character| is(character)).count();
+    if let Some(length) = plus_code(rest) {
+        return Some((Token::PlusCode, at + length));
+    }
     let before_chinese = |length: usize| rest.get(length).is_some_and(|next| !next.is_ascii());
     if first.is_ascii_digit() {
         let digits = run(char::is_ascii_digit);
@@ -42,6 +47,14 @@ pub(crate) fn token(text: &[char], at: usize) -> Option<(Token, usize)> {
         return Some((Token::Latin, at + letters));
     }
     country(rest).map(|length| (Token::Country, at + length)).or_else(|| division(rest).map(|(kind, length)| (kind, at + length)))
+}
+
+/// Four to eight characters of the code's alphabet (Open Location Code 1.0), a plus sign, two or three more.
+fn plus_code(rest: &[char]) -> Option<usize> {
+    let run = |from: usize| rest.iter().skip(from).take_while(|character| "23456789CFGHJMPQRVWX".contains(**character)).count();
+    let area = run(0);
+    let inside = run(area + 1);
+    ((4..=8).contains(&area) && rest.get(area) == Some(&'+') && (2..=3).contains(&inside)).then_some(area + 1 + inside)
 }
 
 fn country(rest: &[char]) -> Option<usize> {
@@ -94,6 +107,8 @@ pub(super) fn division_of(text: &[char]) -> (Vec<char>, usize) {
             Token::District if in_district && !bridge && text[at..end] != text[place.clone()] => break,
             Token::District => (place, in_district, street, bridge, city_after) = (at..end, true, end, false, false),
             Token::Mark => {}
+            // The code is the place itself; it stays in the text.
+            Token::PlusCode => break,
         }
         at = end;
     }

@@ -13,7 +13,7 @@ pub(super) fn road(text: &[char]) -> Option<usize> {
         if index >= 2 && ("路街".contains(*character) || avenue) {
             return Some(index + 1 + section(&text[index + 1..]));
         }
-        // 致遠2路 has a digit in its name; any other digit ends what could be one.
+        // 立德2路 has a digit in its name; any other digit ends what could be one.
         let numbered = character.is_ascii_digit() && next.is_some_and(|next| next.is_ascii_digit() || "路街".contains(next));
         if (character.is_ascii() && !numbered) || !character.is_alphanumeric() || "里村鄰邻段巷弄號号路街與与".contains(*character)
         {
@@ -58,7 +58,7 @@ pub(super) fn numbered(text: &[char]) -> Vec<char> {
 fn counts(run: &[char], next: Option<char>, inside: bool) -> bool {
     match next {
         Some(unit) if "段巷弄號号鄰邻樓楼之".contains(unit) => true,
-        // 致遠二路, but neither 三民路 (not before the unit) nor 二二八公園.
+        // 立德二路, but neither 三民路 (not before the unit) nor 二二八公園.
         Some('路' | '街') => inside && run.len() <= 2 && run.iter().all(|character| !character.is_ascii()),
         _ => run.iter().all(char::is_ascii_digit),
     }
