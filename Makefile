@@ -31,15 +31,11 @@ $(VENV)/.done: tests/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@
 
-# Tests of the CSV reader that fail today and wait to be mended; everything else must pass.
-OPEN := --skip csv_with_quotes_commas_and_line_breaks_inside_is_read --skip row_longer_than_the_log_takes_is_broken_and_the_next_one_is_read \
-	--skip stray_quote_costs_its_line_and_not_the_lines_behind_it
-
 test: build tools
 	cd $(WEB) && npm test
 	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
-	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib -- $(OPEN)
-	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test kills --test workspace --test orders
+	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test system --test workspace --test orders
 
 lint: web
 	cargo fmt --all --check

@@ -52,7 +52,6 @@ pub(crate) async fn supervise(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a pause before a restart; no result depends on it")]
 async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }

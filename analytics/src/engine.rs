@@ -116,7 +116,6 @@ async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a pause between rounds of upkeep; no result depends on it")]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -145,7 +144,7 @@ async fn measure(log: Arc<dyn EventLog>, lake: PathBuf, committed: Arc<Mutex<Off
         if let Ok(ends) = ends(log.as_ref()).await {
             metrics.lag_measured(&ends, &standing);
         }
-        match balance(log.as_ref(), &lake).await {
+        match balance(&lake).await {
             Ok(difference) => metrics.balance_taken(difference),
             Err(error) => tracing::warn!(error = %chain(error.as_ref()), "could not take the balance of log and lake"),
         }
@@ -167,7 +166,7 @@ async fn ends(log: &dyn EventLog) -> Result<Offsets, contract::log::LogError> {
 }
 
 /// Records up to the offsets of the published cut minus rows of `records` at that cut.
-async fn balance(_log: &dyn EventLog, lake: &Path) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
+async fn balance(lake: &Path) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
     let Some(cut) = Cut::read(lake)? else { return Ok(0) };
     let mut records = Table::open(records_spec(lake)).await?;
     records.refresh(Some(cut.records)).await?;

@@ -139,14 +139,18 @@ fn add(cells: &mut CellParts, key: (Arc<str>, Kind, CellKey), (events, voices): 
 
 /// Tables keep microseconds; the event as decided must be the event as read back.
 fn truncate_times(mut event: Event) -> Event {
-    let micros = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
     event.occurred_at = micros(event.occurred_at);
     event.received_at = event.received_at.map(micros);
     event.deadline_at = event.deadline_at.map(micros);
     event
 }
 
+fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
 /// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
+#[expect(clippy::result_large_err, reason = "an Event is larger still")]
 fn read(partition: &TopicPartition, stored: &Stored, appended_at: DateTime<Utc>) -> Result<Event, Rejection> {
     let value = &stored.record.value;
     if partition.topic == topic::QUARANTINE {

@@ -195,18 +195,15 @@ fn in_order(levels: Vec<(String, Vec<Arc<Grid>>)>) -> Result<Vec<Arc<Level>>, Gr
         })
         .collect();
     let depths = depths(&above).ok_or_else(|| GridError::Circle { levels: levels.iter().map(|(name, _)| name.clone()).collect() })?;
-    let mut keyed: Vec<(usize, f64, (String, Vec<Arc<Grid>>))> = depths
-        .into_iter()
-        .zip(levels)
-        .map(|(depth, level)| {
-            let count = u32::try_from(level.1.len()).expect("features are bounded by FEATURES_MAX");
-            (depth, level.1.iter().map(|grid| grid.area_km2).sum::<f64>() / f64::from(count.max(1)), level)
-        })
-        .collect();
-    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.0.cmp(&b.2.0)));
+    let mean_area = |grids: &[Arc<Grid>]| {
+        let count = u32::try_from(grids.len()).expect("features are bounded by FEATURES_MAX");
+        grids.iter().map(|grid| grid.area_km2).sum::<f64>() / f64::from(count.max(1))
+    };
+    let mut keyed: Vec<_> = depths.into_iter().zip(levels).map(|(depth, (name, grids))| (depth, mean_area(&grids), name, grids)).collect();
+    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
     Ok(keyed
         .into_iter()
-        .map(|(_, _, (name, mut grids))| {
+        .map(|(_, _, name, mut grids)| {
             grids.sort_by(|a, b| a.grid_id.cmp(&b.grid_id));
             let locator = Locator::build(grids.iter().map(|grid| &grid.geometry));
             Arc::new(Level { name, grids, locator })

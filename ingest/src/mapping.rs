@@ -80,6 +80,9 @@ pub enum MappingError {
 /// The plans of recent headers; files of one feed have few, and senders over HTTP must not make us keep more.
 const PLANS_MAX: usize = 8;
 
+/// Plans by the header they were made for, oldest first.
+type Plans = Vec<(Arc<[String]>, Arc<Plan>)>;
+
 /// Turns raw rows of one feed into events. Cheap to share; planning is done once for each header.
 #[derive(Debug)]
 pub struct Mapper {
@@ -87,7 +90,7 @@ pub struct Mapper {
     clock: Arc<dyn Clock>,
     key: PseudonymKey,
     columns: Arc<[String]>,
-    plans: Mutex<Vec<(Arc<[String]>, Arc<Plan>)>>,
+    plans: Mutex<Plans>,
 }
 
 impl Mapper {

@@ -141,6 +141,7 @@ impl std::fmt::Debug for RawReader {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "an input has one")]
 enum Rows {
     Csv(csv::CsvRows),
     Json(json::JsonRows),

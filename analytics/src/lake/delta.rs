@@ -63,7 +63,14 @@ impl Table {
         if table.verify_deltatable_existence().await.map_err(failed("open"))? {
             table.load().await.map_err(failed("open"))?;
         } else {
-            table = create(&spec).await.map_err(failed("create"))?;
+            match create(&spec).await {
+                Ok(created) => table = created,
+                // Another process made it in between: writer and readers of a new lake start at the same moment.
+                Err(_) if table.verify_deltatable_existence().await.map_err(failed("open"))? => {
+                    table.load().await.map_err(failed("open"))?
+                }
+                Err(error) => return Err(failed("create")(error)),
+            }
         }
         let schema = arrow_schema(&table).map_err(failed("read the columns of"))?;
         let spec = check_columns(spec, &schema)?;

@@ -141,7 +141,7 @@ struct FileBounds<'a> {
 impl FileBounds<'_> {
     fn bounds(&self, column: &Column, of_month: impl Fn(&str) -> Option<i64>) -> Option<ArrayRef> {
         let partition = |name: &str| ScalarValue::iter_to_array(self.files.iter().map(|file| self.table.partition_value(file, name))).ok();
-        if self.table.snapshot.partition_columns.iter().any(|name| *name == column.name) {
+        if self.table.snapshot.partition_columns.contains(&column.name) {
             return partition(&column.name);
         }
         if self.table.time_column != Some(column.name.as_str()) {

@@ -33,7 +33,7 @@ pub struct Events {
 
 #[derive(Debug)]
 enum Stream {
-    Steps { cases: CaseStream, lane: usize, face: Face, head: Option<(i64, Case)> },
+    Steps { cases: Box<CaseStream>, lane: usize, face: Face, head: Option<(i64, Case)> },
     Device { readings: DeviceStream, device: usize, head: Option<Reading> },
 }
 
@@ -108,7 +108,7 @@ impl Stream {
                 low = middle + 1;
             }
         }
-        Self::Steps { cases: CaseStream::new(world, lane, low * world.slot_seconds), lane, face, head: None }
+        Self::Steps { cases: Box::new(CaseStream::new(world, lane, low * world.slot_seconds)), lane, face, head: None }
     }
 
     /// Moves to the next event before `to` and answers its time.

@@ -2,6 +2,7 @@
 //! not fit is refused for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, MapArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
@@ -261,7 +262,7 @@ impl Times {
             return Ok(Self::Texts(as_texts(array)?));
         }
         let (zone, wrap): (_, fn(TimestampMicrosecondArray) -> Self) = match array.data_type() {
-            DataType::Timestamp(_, Some(zone)) => (Some(zone.clone()), Self::Instants),
+            DataType::Timestamp(_, Some(zone)) => (Some(Arc::clone(zone)), Self::Instants),
             _ => (None, Self::Local),
         };
         let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
@@ -286,7 +287,7 @@ impl Times {
 /// A column of numbers, as such or written as text.
 enum Numbers {
     Absent,
-    Numbers(Float64Array),
+    Values(Float64Array),
     Texts(StringArray),
 }
 
@@ -299,12 +300,12 @@ impl Numbers {
             return Ok(Self::Texts(as_texts(array)?));
         }
         let numbers = cast(array, &DataType::Float64)?;
-        Ok(Self::Numbers(numbers.as_any().downcast_ref::<Float64Array>().expect("cast to Float64 gives that array").clone()))
+        Ok(Self::Values(numbers.as_any().downcast_ref::<Float64Array>().expect("cast to Float64 gives that array").clone()))
     }
 
     fn at(&self, name: &str, row: usize) -> Result<Option<f64>, Fault> {
         let (number, written) = match self {
-            Self::Numbers(array) if array.is_valid(row) => (Some(array.value(row)), String::new()),
+            Self::Values(array) if array.is_valid(row) => (Some(array.value(row)), String::new()),
             Self::Texts(array) if array.is_valid(row) => (array.value(row).trim().parse().ok(), array.value(row).to_owned()),
             _ => return Ok(None),
         };

@@ -55,7 +55,7 @@ pub(super) fn names(feed: &str, sql: &str) -> Result<Names, MappingError> {
     };
     let (mut read, mut given) = (BTreeSet::new(), BTreeSet::new());
     names_given(query, &mut given);
-    let _: ControlFlow<()> = visit_expressions(query, |expr| {
+    let visited: ControlFlow<()> = visit_expressions(query, |expr| {
         let ident = match expr {
             SqlExpr::Identifier(ident) => Some(ident),
             SqlExpr::CompoundIdentifier(parts) => parts.last(),
@@ -64,6 +64,7 @@ pub(super) fn names(feed: &str, sql: &str) -> Result<Names, MappingError> {
         read.extend(ident.map(column_name));
         ControlFlow::Continue(())
     });
+    debug_assert!(visited.is_continue(), "every expression is looked at");
     read.retain(|name| name != ROW_NUMBER && name != FILE_NAME);
     let (ambiguous, columns) = read.into_iter().partition(|name| given.contains(name));
     Ok(Names { columns, ambiguous })

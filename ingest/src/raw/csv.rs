@@ -1,8 +1,8 @@
 //! The only place that knows CSV. Structure is read on the bytes as they came, which is safe because in UTF-8, Big5 and GB 18030 no part of
 //! a character looks like a comma, a quote or a line end; text is decoded row by row, so a broken character costs one row.
 //!
-//! A stray quote swallows lines until the next one. Where that leaves a record of several lines with another number of fields than the
-//! header, or one that never ends, the first line alone is taken as the broken row and reading goes on at the second.
+//! A stray quote swallows lines until the next one. Where that leaves a record of several lines that has another number of fields than the
+//! header, is quoted against RFC 4180 or never ends, the first line alone is taken as the broken row and reading goes on at the second.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -75,13 +75,12 @@ impl CsvRows {
             return Ok(Next::End);
         };
         let raw = trimmed(&self.window.bytes()[..record.consumed]);
-        let (misfit, lines) = (record.fields != self.width, raw.contains(&b'\n'));
-        let runaway = record.cut && (record.consumed >= ROW_BYTES_MAX || odd_quotes(raw));
-        if lines && (misfit || runaway) {
-            return Ok(Next::Broken(self.stray_quote(bytes)));
+        let (misfit, too_long) = (record.fields != self.width, record.consumed >= ROW_BYTES_MAX);
+        if raw.contains(&b'\n') && (misfit || too_long || !well_quoted(raw)) {
+            return self.stray_quote(bytes).map(Next::Broken);
         }
         bytes.extend_from_slice(raw);
-        let next = if runaway && record.consumed >= ROW_BYTES_MAX {
+        let next = if too_long {
             Next::Broken(Fault::new(Reason::TooLong, "", format!("row is longer than {ROW_BYTES_MAX} bytes")))
         } else if misfit {
             let detail = format!("row has {} fields, the header {}", record.fields, self.width);
@@ -90,6 +89,9 @@ impl CsvRows {
             self.push(builders)
         };
         self.window.take(record.consumed);
+        if too_long && record.cut {
+            self.window.skip_line()?;
+        }
         Ok(next)
     }
 
@@ -117,7 +119,8 @@ impl CsvRows {
         let bytes = self.window.bytes();
         loop {
             let rest = &bytes[consumed..];
-            if rest.is_empty() && !ended {
+            // Less than a byte order mark and one byte more could be the mark alone, which the reader takes for an empty input.
+            if (rest.is_empty() || bytes.len() < 4) && !ended {
                 return (ReadRecordResult::InputEmpty, consumed, fields);
             }
             let (result, read, wrote, found) = self.reader.read_record(rest, &mut self.output[written..], &mut self.ends[fields..]);
@@ -165,18 +168,46 @@ impl CsvRows {
     }
 
     /// Takes the first line alone as a broken row.
-    fn stray_quote(&mut self, bytes: &mut Vec<u8>) -> Fault {
+    fn stray_quote(&mut self, bytes: &mut Vec<u8>) -> std::io::Result<Fault> {
         let held = self.window.bytes();
         let blank = held.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-        let length = held[blank..].iter().position(|byte| *byte == b'\n').unwrap_or(held.len() - blank);
-        bytes.extend_from_slice(trimmed(&held[blank..blank + length]));
-        self.window.take((blank + length + 1).min(held.len()));
-        Fault::new(Reason::BadFormat, "", "a quote opens in this line and does not close within the row")
+        let end = held[blank..].iter().position(|byte| *byte == b'\n').map_or(held.len(), |length| blank + length);
+        bytes.extend_from_slice(trimmed(&held[blank..end]));
+        self.window.take(end);
+        self.window.skip_line()?;
+        Ok(Fault::new(Reason::BadFormat, "", "a quote opens in this line and does not close within the row"))
     }
 }
 
-fn odd_quotes(raw: &[u8]) -> bool {
-    raw.iter().filter(|byte| **byte == b'"').count() % 2 == 1
+/// Whether every quoted field ends at a comma, a line end or the row's end, and none is left open (RFC 4180). The reader itself is lenient.
+fn well_quoted(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    loop {
+        rest = match rest.strip_prefix(b"\"") {
+            None => &rest[rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len())..],
+            Some(quoted) => match after_quoted(quoted) {
+                Some(behind) => behind,
+                None => return false,
+            },
+        };
+        match rest {
+            [b',', behind @ ..] => rest = behind,
+            [] | [b'\r' | b'\n', ..] => return true,
+            _ => return false,
+        }
+    }
+}
+
+/// What follows the closing quote of a quoted field, given what follows its opening quote; `None` where it never closes.
+fn after_quoted(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let quote = rest.iter().position(|byte| *byte == b'"')?;
+        rest = &rest[quote + 1..];
+        match rest.strip_prefix(b"\"") {
+            Some(doubled) => rest = doubled,
+            None => return Some(rest),
+        }
+    }
 }
 
 /// Without the line ends around it.

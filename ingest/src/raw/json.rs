@@ -45,7 +45,8 @@ impl JsonRows {
             return Ok(Next::End);
         };
         bytes.extend_from_slice(&piece.bytes);
-        if !piece.whole {
+        // Where the input came in large chunks, a row may be held whole and still be longer than the log takes.
+        if !piece.whole || piece.bytes.len() >= ROW_BYTES_MAX {
             return Ok(Next::Broken(Fault::new(Reason::TooLong, "", format!("row is longer than {ROW_BYTES_MAX} bytes"))));
         }
         Ok(match text::strict(self.encoding, &piece.bytes) {

@@ -97,7 +97,8 @@ impl Window {
         }
     }
 
-    fn skip_line(&mut self) -> std::io::Result<()> {
+    /// Gives up everything up to and with the next line end.
+    pub(super) fn skip_line(&mut self) -> std::io::Result<()> {
         loop {
             if let Some(found) = memchr(b'\n', self.bytes()) {
                 self.take(found + 1);

@@ -126,7 +126,7 @@ fn the_river_runs_between_grids() {
     let city = city(1);
     let line = line(&features(&city.river_geojson())[0]["geometry"]["coordinates"]);
     assert!(line.0.len() > 50);
-    let corners: std::collections::HashSet<(i64, i64)> =
+    let corners: HashSet<(i64, i64)> =
         polygons(&city.grids_geojson()).iter().flat_map(|(_, polygon)| segments(polygon).map(|[a, _]| a).collect::<Vec<_>>()).collect();
     assert!(line.0.iter().all(|point| corners.contains(&((point.x * 1e6).round() as i64, (point.y * 1e6).round() as i64))));
 }

@@ -303,7 +303,7 @@ impl Port {
         let (shutdown, asked) = tokio::sync::oneshot::channel::<()>();
         let state = world.state.clone();
         let serving = tokio::spawn(serve(listener, state, async move {
-            let _: Result<(), _> = asked.await;
+            drop(asked.await);
         }));
         Self { address, shutdown, serving }
     }
@@ -313,8 +313,9 @@ impl Port {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
-        let _: Result<_, _> =
-            tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("the port closes in time");
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("the port closes in time");
+        // A reset after the answer is an end as well.
+        drop(read);
         String::from_utf8_lossy(&answer).into_owned()
     }
 }

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// The program under test.
 pub fn program() -> Command {
@@ -14,6 +15,7 @@ pub fn program() -> Command {
 /// A running `gridwatch up`.
 pub struct Up {
     child: Child,
+    said: Arc<Mutex<String>>,
     pub page: SocketAddr,
     pub ingest: SocketAddr,
     pub metrics: SocketAddr,
@@ -24,7 +26,24 @@ impl Up {
     /// Starts it on `data_dir` with free ports and waits for its addresses.
     pub fn start(data_dir: &Path, extra: &[&str]) -> Self {
         let free = ["--page", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--sql", "127.0.0.1:0"];
-        let mut child = program().arg("up").arg("--data-dir").arg(data_dir).args(free).args(extra).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = program()
+            .arg("up")
+            .arg("--data-dir")
+            .arg(data_dir)
+            .args(free)
+            .args(extra)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (errors, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                *heard.lock().unwrap() += &(line + "\n");
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| -> SocketAddr {
             let line = lines
@@ -36,7 +55,7 @@ impl Up {
         };
         let (page, ingest, metrics, sql) = (address("duty page"), address("ingest"), address("metrics"), address("sql"));
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, page, ingest, metrics, sql }
+        Self { child, said, page, ingest, metrics, sql }
     }
 
     /// kill -9.
@@ -45,10 +64,40 @@ impl Up {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits until it is down; answers its exit code.
-    pub fn terminate(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    /// Sends it a signal and waits until it is down; answers its exit code.
+    pub fn end(mut self, signal: &str) -> Option<i32> {
+        Command::new("kill").args(["-s", signal]).arg(self.child.id().to_string()).status().unwrap();
         self.child.wait().unwrap().code()
+    }
+
+    /// Waits until it ends by itself; answers its exit code and what it said on standard error.
+    pub fn ends_by_itself(mut self, within: Duration) -> (Option<i32>, String) {
+        let began = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < within, "it runs on; it said: {}", self.said.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let said = self.said.lock().unwrap().clone();
+        (self.child.wait().unwrap().code(), said)
+    }
+
+    /// Its child process that serves SQL.
+    pub fn sql_process(&self) -> u32 {
+        let listed = Command::new("pgrep").args(["-P", &self.child.id().to_string(), "-f", "sql-door"]).output().unwrap();
+        String::from_utf8(listed.stdout).unwrap().trim().parse().unwrap()
+    }
+
+    /// Waits until a statement's first row says `value` in `column`.
+    pub fn eventually(&self, statement: &str, column: &str, value: impl Into<serde_json::Value>) {
+        let (value, began) = (value.into(), Instant::now());
+        loop {
+            let rows = sql(self.page, statement);
+            if rows.first().is_some_and(|row| row[column] == value) {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{statement}: {rows:?}, expected {value}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -1,0 +1,12 @@
+//! The whole system, as its users meet it: the program as a process, its addresses, and readers that are not ours.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test says what it saw, and fails where it stands"
+)]
+
+mod failures;
+mod kills;
+mod support;
