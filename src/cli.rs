@@ -100,6 +100,12 @@ pub(crate) struct Place {
     /// The log: `local`, or a Kafka address (not in this version).
     #[arg(long, env = "GRIDWATCH_LOG", default_value = "local")]
     pub(crate) log: String,
+    /// How long the embedded log keeps records the lake holds, in hours.
+    #[arg(long, env = "GRIDWATCH_LOG_RETENTION_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) log_retention_hours: u64,
+    /// How many bytes of a topic the embedded log keeps of records the lake holds.
+    #[arg(long, env = "GRIDWATCH_LOG_RETENTION_BYTES", default_value_t = 8 << 30)]
+    pub(crate) log_retention_bytes: u64,
 }
 
 impl Place {

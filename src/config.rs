@@ -21,8 +21,11 @@ pub(crate) fn command(arguments: impl Iterator<Item = OsString>) -> Result<Comma
     let known = options(&command);
     for key in values.keys() {
         if !known.contains(&key.replace('_', "-")) {
-            let nearest =
-                known.iter().min_by_key(|option| distance(option, key)).map(|option| option.replace('-', "_")).unwrap_or_default();
+            let nearest = known
+                .iter()
+                .min_by_key(|option| strsim::levenshtein(option, &key.replace('_', "-")))
+                .map(|option| option.replace('-', "_"))
+                .unwrap_or_default();
             return Err(Failure::configuration(format!("configuration \"{shown}\" has an unknown key \"{key}\""))
                 .hint(format!("the nearest key is \"{nearest}\"")));
         }
@@ -72,20 +75,4 @@ fn with_defaults(mut command: Command, values: &BTreeMap<String, toml::Value>) -
 
 fn text(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Letters to change, add or leave out.
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.replace('_', "-").chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (index, letter) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = index + 1;
-        for (column, other) in two.iter().enumerate() {
-            let changed = corner + usize::from(letter != *other);
-            corner = row[column + 1];
-            row[column + 1] = changed.min(corner + 1).min(row[column] + 1);
-        }
-    }
-    row[two.len()]
 }

@@ -36,7 +36,9 @@ impl Failure {
 
     /// The disk, the log or the lake failed.
     pub(crate) fn machine(doing: &str, error: &dyn Error) -> Self {
-        Self::new(74, format!("{doing}: {}", chain(error)))
+        let failure = Self::new(74, format!("{doing}: {}", chain(error)));
+        let full = failure.sentence.contains("No space left on device");
+        if full { failure.hint("make room on that disk and start again; what was acknowledged is kept") } else { failure }
     }
 
     /// A person must change the configuration.

@@ -1,5 +1,6 @@
 //! The program: reads its command line, runs the command, and turns what went wrong into an exit code and a sentence.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(tracing_subscriber::EnvFilter::new(&cli.log_level))
         .with_target(false)
         .init();

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use analytics::metrics::chain;
 use contract::clock::Clock;
 use contract::log::local::{LocalLog, LocalOptions};
 use contract::log::{EventLog, LogError};
 use ingest::feeds::{self, Feed};
-use ingest::{Mapper, PseudonymKey, Publisher};
+use ingest::{Mapper, PseudonymKey, Publisher, Retention};
 
 use crate::cli::Place;
 use crate::failure::Failure;
@@ -35,8 +36,13 @@ pub(crate) async fn log(place: &Place, clock: &Arc<dyn Clock>) -> Result<Arc<dyn
     let path = std::path::absolute(place.log_file()).unwrap_or_else(|_| place.log_file());
     let log = LocalLog::open(&path, Arc::clone(clock), LocalOptions::default()).map_err(|error| refused(&error))?;
     let log: Arc<dyn EventLog> = Arc::new(log);
-    publisher(&log).ensure_topics(PARTITIONS).await.map_err(|error| refused(&error))?;
+    publisher(&log).ensure_topics(PARTITIONS, retention(place)).await.map_err(|error| refused(&error))?;
     Ok(log)
+}
+
+/// How long and how much the log keeps of what the lake holds.
+fn retention(place: &Place) -> Retention {
+    Retention { age: Some(Duration::from_secs(place.log_retention_hours * 3600)), bytes: Some(place.log_retention_bytes) }
 }
 
 fn refused(error: &LogError) -> Failure {

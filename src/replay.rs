@@ -160,7 +160,9 @@ async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Fail
 /// Leaves the lake as a reader wants it: small files merged, every job run once.
 async fn settle(place: &Place, clock: Arc<dyn contract::clock::Clock>) -> Result<(), Failure> {
     let lake = place.lake();
-    engine::upkeep_once(&lake).await.map_err(|error| Failure::machine("could not merge files of the lake", &error))?;
+    engine::upkeep_once(&lake, engine::OLD_VERSIONS_KEPT)
+        .await
+        .map_err(|error| Failure::machine("could not merge files of the lake", &error))?;
     let worlds =
         Worlds::open(&lake, pipeline::session(place)?).await.map_err(|error| Failure::machine("could not open the lake", &error))?;
     let jobs = jobs::discover(place.jobs_dir.as_deref()).map_err(|error| Failure::configuration(chain(&error)))?;

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use contract::clock::Clock;
@@ -94,6 +94,8 @@ pub struct Turn {
     pub tallies: Arc<[Tally]>,
     /// The cut readers now see.
     pub cut: Cut,
+    /// From the first of its records read to the cut.
+    pub took: Duration,
 }
 
 /// Reads partitions and decides their records.
@@ -170,16 +172,18 @@ impl Consumer {
     /// As of the first turn that fails; what was committed before it stays.
     pub async fn drain(&mut self, mut on_turn: impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
         let mut total = 0;
+        let mut began = Instant::now();
         let mut pending = self.reader.decide().await?;
         while let Some(batch) = pending {
+            let reading_next = Instant::now();
             let watermarks = self.reader.watermarks();
             // The next batch is decided while this one is committed; neither touches what the other holds.
             let (next, turn) = tokio::join!(self.reader.decide(), commit(&mut self.records, &mut self.cells, batch, &mut self.offsets));
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
-            on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone() });
-            pending = next?;
+            on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed() });
+            (pending, began) = (next?, reading_next);
         }
         Ok(total)
     }

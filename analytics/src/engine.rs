@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::{Offsets, topic};
@@ -12,8 +13,8 @@ use tokio::sync::watch;
 use crate::cells;
 use crate::consume::{ConsumeError, Consumer, Turn, records_spec};
 use crate::cut::Cut;
-use crate::jobs::Job;
 use crate::jobs::run::Scheduler;
+use crate::jobs::{Job, results};
 use crate::lake::LakeError;
 use crate::lake::compact::{self, Merge};
 use crate::lake::delta::Table;
@@ -26,6 +27,12 @@ const RECORDS_MERGE: Merge = Merge::Keep { order: "occurred_at, log_topic, log_p
 const CELLS_MERGE: Merge = Merge::Sum { keys: "hour, source, kind, grid_id, category, month", sums: "events, voices" };
 /// Pause between rounds of upkeep: with a commit a second, two rounds per due compaction.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(15);
+/// Pause between looks for files no version needs any more.
+const VACUUM_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// How long what left a table stays on disk: the longest a reader, ours or another program, may hold on to a version.
+pub const OLD_VERSIONS_KEPT: TimeDelta = TimeDelta::hours(2);
+/// Pause between applications of the log's retention, which counts in hours.
+const RETENTION_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between measurements of lag and balance: a scrape interval's third.
 const MEASURE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -74,19 +81,18 @@ pub async fn run(
     let upkeep = tokio::spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
     let measure =
         tokio::spawn(measure(Arc::clone(&log), settings.lake.clone(), Arc::clone(&committed), metrics.clone(), stopped(stop.clone())));
+    let retention = tokio::spawn(retention(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&committed), stopped(stop.clone())));
     let schedule = tokio::spawn({
         let stop = stop.clone();
         async move { scheduler.run(stopped(stop)).await }
     });
-    let mut began = Instant::now();
     let on_turn = |turn: &Turn| {
-        metrics.turn_committed(turn, began.elapsed());
-        began = Instant::now();
+        metrics.turn_committed(turn);
         *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&turn.cut);
         heard(turn);
     };
     let consumed = consumer.run(settings.commit_interval, stopped(stop), on_turn).await;
-    for task in [upkeep, measure, schedule] {
+    for task in [upkeep, measure, retention, schedule] {
         task.abort();
         // Aborted or done: either way it no longer holds the lake.
         drop(task.await);
@@ -105,13 +111,36 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 
 async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
+    let mut vacuumed = Instant::now();
     loop {
         tokio::select! {
             () = &mut stop => return,
             () = pause(UPKEEP_PAUSE) => {}
         }
-        if let Err(error) = upkeep_once(&lake).await {
+        let mut done = upkeep_once(&lake, OLD_VERSIONS_KEPT).await;
+        if done.is_ok() && vacuumed.elapsed() >= VACUUM_PAUSE {
+            vacuumed = Instant::now();
+            done = vacuum_once(&lake, OLD_VERSIONS_KEPT).await;
+        }
+        if let Err(error) = done {
             tracing::warn!(error = %chain(&error), "upkeep of the lake did not finish; trying again later");
+        }
+    }
+}
+
+/// Applies the log's retention, to records the lake holds.
+async fn retention(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, committed: Arc<Mutex<Offsets>>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        let in_lake = committed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match log.retain(clock.now().timestamp_micros(), &in_lake).await {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "removed records from the log that are past its retention; the lake keeps them"),
+            Err(error) => tracing::warn!(error = %chain(&error), "could not apply the log's retention; trying again later"),
+        }
+        tokio::select! {
+            () = &mut stop => return,
+            () = pause(RETENTION_PAUSE) => {}
         }
     }
 }
@@ -120,19 +149,39 @@ async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Compacts and checkpoints both tables once.
+/// Compacts the tables and writes the checkpoints that are due; entries of their logs older than `kept` go.
 ///
 /// # Errors
 /// The store fails, or another writer came between; the tables are unharmed.
-pub async fn upkeep_once(lake: &Path) -> Result<(), LakeError> {
+pub async fn upkeep_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> {
     for (spec, merge) in [(records_spec(lake), RECORDS_MERGE), (cells::spec(lake), CELLS_MERGE)] {
         let name = spec.name.clone();
         let mut table = Table::open(spec).await?;
         let removed = compact::run(&mut table, merge).await?;
-        table.checkpoint_if_due().await?;
+        table.checkpoint_if_due(kept).await?;
         if removed > 0 {
             tracing::info!(table = name, files = removed, version = table.version(), "merged small files");
         }
+    }
+    for mut table in results::tables(lake).await? {
+        table.checkpoint_if_due(kept).await?;
+    }
+    Ok(())
+}
+
+/// Removes files that left the tables longer than `kept` ago.
+///
+/// # Errors
+/// The store fails; the tables are unharmed.
+pub async fn vacuum_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> {
+    let mut tables = vec![Table::open(records_spec(lake)).await?, Table::open(cells::spec(lake)).await?];
+    tables.extend(results::tables(lake).await?);
+    let mut removed = 0;
+    for table in &mut tables {
+        removed += table.vacuum(kept).await?;
+    }
+    if removed > 0 {
+        tracing::info!(files = removed, "removed files no version kept needs");
     }
     Ok(())
 }

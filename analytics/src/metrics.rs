@@ -105,7 +105,7 @@ impl Metrics {
     }
 
     /// A turn was committed.
-    pub fn turn_committed(&self, turn: &Turn, took: Duration) {
+    pub fn turn_committed(&self, turn: &Turn) {
         for tally in turn.tallies.iter() {
             for ((source, disposition), count) in &tally.dispositions {
                 let source = self.bounded(source);
@@ -127,8 +127,8 @@ impl Metrics {
             self.last_event.with_label_values(&[&self.bounded(source)]).set(seconds(*at));
         }
         self.committed.with_label_values(&["records"]).set(seconds(turn.cut.committed_at));
-        self.commit_seconds.with_label_values(&["records"]).observe(took.as_secs_f64());
-        tracing::debug!(records = turn.records, version = turn.cut.records, took_ms = took.as_millis(), "committed a turn");
+        self.commit_seconds.with_label_values(&["records"]).observe(turn.took.as_secs_f64());
+        tracing::debug!(records = turn.records, version = turn.cut.records, took_ms = turn.took.as_millis(), "committed a turn");
     }
 
     /// How far the lake is behind the log.

@@ -16,4 +16,4 @@ pub use feeds::{Feed, FeedError};
 pub use mapping::pseudonym::{KeyError, PseudonymKey};
 pub use mapping::{Mapper, MappingError, Outcome, mapping_functions};
 pub use observer::{Observer, Unobserved};
-pub use publisher::{PublishError, Publisher};
+pub use publisher::{PublishError, Publisher, Retention};

@@ -42,6 +42,15 @@ impl PublishError {
     }
 }
 
+/// What a topic keeps of records the lake holds; by default all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// How long.
+    pub age: Option<Duration>,
+    /// How many bytes over all its partitions.
+    pub bytes: Option<u64>,
+}
+
 /// Publishes to one log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Publisher {
@@ -62,13 +71,13 @@ impl Publisher {
         self
     }
 
-    /// Creates every topic of the contract with `partitions` partitions, or checks that it stands so; records are kept until retention is set.
+    /// Creates every topic of the contract with `partitions` partitions, or checks that it stands so; the retention given holds from now on.
     ///
     /// # Errors
     /// When a topic stands with another number of partitions or the log fails.
-    pub async fn ensure_topics(&self, partitions: u32) -> Result<(), LogError> {
+    pub async fn ensure_topics(&self, partitions: u32, retention: Retention) -> Result<(), LogError> {
         for name in topic::ALL {
-            let spec = TopicSpec { name: name.to_owned(), partitions, retention_age: None, retention_bytes: None };
+            let spec = TopicSpec { name: name.to_owned(), partitions, retention_age: retention.age, retention_bytes: retention.bytes };
             self.log.ensure_topic(&spec).await?;
         }
         Ok(())

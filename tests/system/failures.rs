@@ -77,8 +77,7 @@ fn load(up: Up, name: &str, ended: impl FnOnce(Up)) -> Vec<String> {
     ended(up);
     stop.store(true, Ordering::SeqCst);
     senders.into_iter().for_each(|sender| sender.join().unwrap());
-    let acked = acked.lock().unwrap().clone();
-    acked
+    std::mem::take(&mut acked.lock().unwrap())
 }
 
 fn nothing_lost(folder: &Path, data: &Path, acked: &[String]) {

@@ -7,6 +7,7 @@
     reason = "a test says what it saw, and fails where it stands"
 )]
 
+mod demo_city;
 mod failures;
 mod kills;
 mod support;

@@ -7,6 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// The folder of the project.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The program under test.
 pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
@@ -143,13 +148,12 @@ pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
 
 /// The independent checker's answer about a lake, or `None` (said loudly) where its packages are not installed.
 pub fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     #[expect(clippy::disallowed_methods, reason = "the test command names the Python that holds the independent readers")]
     let Ok(python) = std::env::var("GRIDWATCH_PYTHON") else {
         println!("skipped: the independent readers (deltalake, duckdb, polars); `make test` installs them");
         return None;
     };
-    let out = Command::new(python).arg(root.join("tests/ledger/check.py")).arg(data_dir.join("lake")).args(extra).output().unwrap();
+    let out = Command::new(python).arg(root().join("tests/ledger/check.py")).arg(data_dir.join("lake")).args(extra).output().unwrap();
     assert!(!out.stdout.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
     Some(serde_json::from_slice(&out.stdout).unwrap())
 }

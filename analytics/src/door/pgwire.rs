@@ -10,8 +10,6 @@ use datafusion::logical_expr::{ColumnarValue, LogicalPlan, Volatility, create_ud
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_postgres::hooks::cursor::CursorStatementHook;
 use datafusion_postgres::hooks::set_show::SetShowHook;
 use datafusion_postgres::hooks::transactions::TransactionStatementHook;
@@ -32,9 +30,11 @@ use datafusion_postgres::{DfSessionService, Parser};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
+use super::catalog::PgCatalog;
+use super::maps::MapsAsText;
 use super::{Door, read_only};
 use crate::metrics::chain;
-use crate::session::{CATALOG, World};
+use crate::session::World;
 
 /// Most connections at a time; beyond it a client waits in the listener's queue.
 const CONNECTIONS_MAX: usize = 100;
@@ -43,8 +43,8 @@ const CONNECTIONS_MAX: usize = 100;
 type Prepared = (String, Option<(Statement, LogicalPlan)>);
 
 /// Serves the protocol until the listener fails.
-pub(super) async fn serve(door: Arc<Door>, listener: TcpListener) -> std::io::Result<()> {
-    let handlers = Arc::new(Handlers::new(door));
+pub(super) async fn serve(door: Arc<Door>, catalog: PgCatalog, listener: TcpListener) -> std::io::Result<()> {
+    let handlers = Arc::new(Handlers::new(door, catalog));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&permits).acquire_owned().await.map_err(std::io::Error::other)?;
@@ -66,9 +66,9 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn new(door: Arc<Door>) -> Self {
+    fn new(door: Arc<Door>, catalog: PgCatalog) -> Self {
         let plain = DfSessionService::new(Arc::new(SessionContext::new()));
-        let parser = Arc::new(WorldParser { door, shape: ExtendedQueryHandler::query_parser(&plain), newest: Mutex::new(None) });
+        let parser = Arc::new(WorldParser { door, catalog, shape: ExtendedQueryHandler::query_parser(&plain), newest: Mutex::new(None) });
         Self { service: Arc::new(Service { parser }), connections: Arc::new(ConnectionManager::new()) }
     }
 }
@@ -103,6 +103,7 @@ impl PgWireServerHandlers for Handlers {
 /// Plans statements in the newest world.
 struct WorldParser {
     door: Arc<Door>,
+    catalog: PgCatalog,
     /// Answers what does not depend on a world: the shape of a plan's parameters and rows.
     shape: Arc<Parser>,
     newest: Mutex<Option<(Arc<World>, Arc<DfSessionService>)>>,
@@ -117,10 +118,15 @@ impl WorldParser {
         {
             return Ok(Arc::clone(service));
         }
-        setup_pg_catalog(&world.session, CATALOG, EmptyContextProvider).map_err(|error| PgWireError::ApiError(error))?;
+        self.catalog.install(&world.session).map_err(|error| PgWireError::ApiError(Box::new(error)))?;
         world.session.register_udf(version());
-        let hooks: Vec<Arc<dyn QueryHook>> =
-            vec![Arc::new(ReadOnly), Arc::new(CursorStatementHook), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
+        let hooks: Vec<Arc<dyn QueryHook>> = vec![
+            Arc::new(ReadOnly),
+            Arc::new(CursorStatementHook),
+            Arc::new(SetShowHook),
+            Arc::new(TransactionStatementHook),
+            Arc::new(MapsAsText),
+        ];
         let service = Arc::new(DfSessionService::new_with_hooks(Arc::new(world.session.clone()), hooks));
         *newest = Some((world, Arc::clone(&service)));
         Ok(service)

@@ -97,7 +97,6 @@ impl ResultWriter {
         let rows = rows.iter().filter(|batch| batch.num_rows() > 0).map(|batch| labelled(batch, &run, self.table.schema())).collect();
         let positions = [(NEWEST.to_owned(), number)].into();
         self.table.commit(Change { rows, remove, positions, rearranges_only: false }).await?;
-        self.table.checkpoint_if_due().await?;
         self.last = Some((number, as_of));
         tracing::debug!(job = self.job, lake = %self.lake.display(), number, "committed a run");
         Ok(())
@@ -238,6 +237,18 @@ impl JobTables {
             ("rows", Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, _, _, count)| *count)))),
         ])?)
     }
+}
+
+/// The tables of all jobs, for upkeep.
+///
+/// # Errors
+/// The store fails.
+pub async fn tables(lake: &Path) -> Result<Vec<Table>, LakeError> {
+    let mut tables = Vec::new();
+    for job in job_folders(lake) {
+        tables.extend(open_as_stored(lake, &job).await?);
+    }
+    Ok(tables)
 }
 
 async fn open_as_stored(lake: &Path, job: &str) -> Result<Option<Table>, LakeError> {

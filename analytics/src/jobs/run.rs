@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contract::clock::Clock;
 use contract::schema::time_type;
 use datafusion::error::DataFusionError;
@@ -20,6 +20,11 @@ use crate::session::{SessionError, World, Worlds, sql_instant};
 
 /// Most rows a job may answer: beyond it is a dump of events, not a metric.
 const ROWS_MAX: usize = 1_000_000;
+
+/// A jump of the city's clock after which a job runs before its time.
+const JUMP: TimeDelta = TimeDelta::hours(1);
+/// How much sooner: after this part of its schedule.
+const SOONER: u32 = 10;
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,7 @@ struct Scheduled {
     gauges: Gauges,
     writer: Option<ResultWriter>,
     ran_at: Option<DateTime<Utc>>,
+    ran_as_of: Option<DateTime<Utc>>,
     ran_version: Option<u64>,
 }
 
@@ -124,7 +130,14 @@ pub struct Scheduler {
 impl Scheduler {
     /// Over these jobs; their gauges are registered in `metrics`.
     pub fn new(worlds: Worlds, lake: &Path, clock: Arc<dyn Clock>, metrics: Metrics, jobs: Vec<Job>) -> Self {
-        let scheduled = |job: Job| Scheduled { gauges: metrics.register_job(&job), job, writer: None, ran_at: None, ran_version: None };
+        let scheduled = |job: Job| Scheduled {
+            gauges: metrics.register_job(&job),
+            job,
+            writer: None,
+            ran_at: None,
+            ran_as_of: None,
+            ran_version: None,
+        };
         let jobs = jobs.into_iter().map(scheduled).collect();
         Self { worlds, lake: lake.to_owned(), clock, metrics, jobs }
     }
@@ -173,12 +186,18 @@ impl Scheduler {
 
     async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
         let scheduled = &self.jobs[index];
-        let waited = scheduled.ran_at.is_none_or(|at| (now - at).to_std().is_ok_and(|waited| waited >= scheduled.job.definition.schedule));
-        if !waited {
+        let schedule = scheduled.job.definition.schedule;
+        let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
+        if waited < schedule / SOONER {
             return Ok(());
         }
         let world = self.worlds.newest().await?;
         let Some(as_of) = world.cut.as_of() else { return Ok(()) };
+        // While history is taken in, what a job said a moment ago is of another day.
+        let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
+        if waited < schedule && !outdated {
+            return Ok(());
+        }
         if scheduled.ran_version == Some(world.cut.records) && !scheduled.job.definition.idle {
             return Ok(());
         }
@@ -186,7 +205,7 @@ impl Scheduler {
         self.keep(index, &answer).await?;
         let scheduled = &mut self.jobs[index];
         scheduled.gauges.show(&answer, now);
-        (scheduled.ran_at, scheduled.ran_version) = (Some(now), Some(world.cut.records));
+        (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
         self.metrics.job_ran(&scheduled.job.name, as_of, (self.clock.now() - now).to_std().unwrap_or_default());
         Ok(())
     }

@@ -188,7 +188,7 @@ pub(super) fn crossing(text: &[char]) -> Option<Vec<char>> {
     let second = from + road(&text[from..])?;
     let (one, other) = (&text[..first], &text[from..second]);
     let ends = |ending: &&str| ending.chars().eq(text[second..].iter().copied());
-    if one == other || !ENDINGS.iter().any(|ending| ends(ending)) {
+    if one == other || !ENDINGS.iter().any(ends) {
         return None;
     }
     let (low, high) = if one < other { (one, other) } else { (other, one) };

@@ -1,7 +1,7 @@
 //! Files replayed into the log: opened, unpacked by their magic bytes, mapped on a thread of their own while the batch before is made durable.
 //!
 //! Files are read in the order given, rows in the order they stand (with `--speed` in the order of their time). The queue between mapping and
-//! log holds [`QUEUE_BATCHES`] batches; what waits in it is appended together, so a slow fsync makes larger commits, not a longer queue.
+//! log is bounded in batches; what waits in it is appended together, so a slow fsync makes larger commits, not a longer queue.
 
 mod paced;
 mod reader;

@@ -21,7 +21,7 @@ impl World {
     async fn new(feed: &str) -> Self {
         let log = Arc::new(MemoryLog::new(Arc::new(SystemClock), LogLimits::default()));
         let publisher = Publisher::new(Arc::<MemoryLog>::clone(&log));
-        publisher.ensure_topics(3).await.unwrap();
+        publisher.ensure_topics(3, crate::Retention::default()).await.unwrap();
         let feed = feeds::discover(None).unwrap().into_iter().find(|found| found.name == feed).unwrap();
         let mapper = Arc::new(Mapper::new(&feed, Arc::new(SystemClock), PseudonymKey::new("k1", &[1; 32]).unwrap()).unwrap());
         Self { log, publisher, mapper }

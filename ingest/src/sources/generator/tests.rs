@@ -32,7 +32,7 @@ impl Scene {
     async fn with_limits(limits: LogLimits) -> Self {
         let clock = ManualClock::at(noon());
         let log = Arc::new(MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>, limits).with_gaps(7));
-        Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>).ensure_topics(3).await.unwrap();
+        Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>).ensure_topics(3, crate::Retention::default()).await.unwrap();
         let settings = GeneratorSettings { history: HISTORY, ..GeneratorSettings::default() };
         Self { clock, log, city: City::new(CitySpec::default()).unwrap(), settings }
     }

@@ -63,7 +63,7 @@ impl Problem {
         match error.source {
             LogError::Full { .. } => Self::busy(StatusCode::TOO_MANY_REQUESTS, "the log is full at present; send again later", 1),
             _ => {
-                tracing::error!(%error, cause = %error.source, "log did not take the records of a request");
+                tracing::error!(error = error as &(dyn std::error::Error + 'static), "log did not take the records of a request");
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the log does not take records at present; send again later", 5)
             }
         }

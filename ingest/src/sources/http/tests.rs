@@ -59,7 +59,7 @@ impl World {
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let log = Arc::new(MemoryLog::new(Arc::<ManualClock>::clone(&clock), log_limits));
         let publisher = Publisher::new(Arc::<MemoryLog>::clone(&log));
-        publisher.ensure_topics(1).await.unwrap();
+        publisher.ensure_topics(1, crate::Retention::default()).await.unwrap();
         let mapper = |feed: &feeds::Feed| {
             Arc::new(Mapper::new(feed, Arc::<ManualClock>::clone(&clock), PseudonymKey::new("k1", &[1; 32]).unwrap()).unwrap())
         };
