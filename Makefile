@@ -6,7 +6,7 @@ GRIDWATCH := $(CARGO_TARGET_DIR)/release/gridwatch
 WEB := dashboards/web
 VENV := $(CARGO_TARGET_DIR)/venv
 
-.PHONY: up build test lint tools web
+.PHONY: up build test bench lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -36,6 +36,10 @@ test: build tools
 	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
 	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib
 	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test system --test workspace --test orders
+
+# The figures of README; ARGS=--quick says less in less time.
+bench: build
+	cargo test --release --locked -p gridwatch --test figures -- $(ARGS)
 
 lint: web
 	cargo fmt --all --check
