@@ -247,6 +247,9 @@ pub(crate) enum GridsCommand {
     /// Loads a level from GeoJSON (plain, gzip or zstd).
     #[command(after_help = "Example: gridwatch grids load villages.geojson.zst --level village --id CPTVID --name VNAME --parent TNAME")]
     Load(GridsLoadOptions),
+    /// Locates the events of table `unlocated` again, against the newest grids.
+    #[command(after_help = "Example: gridwatch grids locate --data-dir ./taipei")]
+    Locate(RowsOptions),
 }
 
 #[derive(Debug, Args)]
@@ -279,10 +282,32 @@ pub(crate) struct GridsLoadOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct QuarantineOptions {
+    #[command(subcommand)]
+    pub(crate) command: Option<QuarantineCommand>,
     /// Only of this feed.
     #[arg(long)]
     pub(crate) feed: Option<String>,
+    /// Only of this reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: RowsOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Maps a feed's refused records again, after its mapping was mended; what is refused again stays where it is.
+    #[command(after_help = "Example: gridwatch quarantine replay --feed taipei-hotline")]
+    Replay(QuarantineReplayOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineReplayOptions {
+    /// The feed.
+    #[arg(long)]
+    pub(crate) feed: String,
     /// Only of this reason.
     #[arg(long)]
     pub(crate) reason: Option<String>,

@@ -1,17 +1,22 @@
 //! `gridwatch grids`: the levels there are, and loading one.
 
+use analytics::consume::Consumer;
 use analytics::grid_store::GridStore;
 use analytics::metrics::chain;
+use analytics::session::Worlds;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use contract::grids::LevelSpec;
 
 use crate::cli::{GridsCommand, GridsLoadOptions, GridsOptions, RowsOptions};
 use crate::failure::Failure;
-use crate::{output, pipeline};
+use crate::{clock, output, pipeline};
 
 /// Runs the command.
 pub(crate) async fn run(options: GridsOptions) -> Result<(), Failure> {
     match options.command {
         Some(GridsCommand::Load(options)) => load(&options),
+        Some(GridsCommand::Locate(rows)) => locate(&rows).await,
         None => list(&options.rows),
     }
 }
@@ -31,6 +36,23 @@ fn list(rows: &RowsOptions) -> Result<(), Failure> {
         })
         .collect();
     output::print(&[output::texts(&["level", "grids", "finest", "version"], &levels)?], rows.format)
+}
+
+/// Needs the log for itself: the writer of the lake must not run meanwhile.
+async fn locate(rows: &RowsOptions) -> Result<(), Failure> {
+    pipeline::existing(&rows.place)?;
+    let (clock, lake) = (clock::system(), rows.place.lake());
+    let log = pipeline::log(&rows.place, &clock).await?;
+    let failed = |error: &dyn std::error::Error| Failure::machine("could not locate again", error);
+    let mut consumer = Consumer::open(log, &lake, clock).await.map_err(|error| failed(&error))?;
+    consumer.drain(|_| ()).await.map_err(|error| failed(&error))?;
+    let mut worlds = Worlds::open(&lake, pipeline::session(&rows.place)?).await.map_err(|error| failed(&error))?;
+    let world = worlds.newest().await.map_err(|error| failed(&error))?;
+    let found = consumer.locate_again(&world.session).await.map_err(|error| failed(&error))?;
+    let left = worlds.newest().await.map_err(|error| failed(&error))?;
+    let left = left.query("SELECT count(*) AS left FROM unlocated").await.map_err(|error| failed(&error))?;
+    let left = left[0].column(0).as_primitive::<Int64Type>().value(0);
+    output::print(&[output::texts(&["located", "unlocated"], &[vec![found.to_string(), left.to_string()]])?], rows.format)
 }
 
 fn load(options: &GridsLoadOptions) -> Result<(), Failure> {

@@ -13,11 +13,12 @@ use analytics::metrics::{Metrics, chain};
 use analytics::session::Worlds;
 use contract::{Disposition, Reason};
 use ingest::Unobserved;
+use ingest::feeds::{Encoding, Feed, Format};
 use ingest::sources::file::{self, ReplaySummary, Speed};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::cli::{Format, Place, ReplayOptions};
+use crate::cli::{self, Place, ReplayOptions};
 use crate::control::{self, Line};
 use crate::failure::Failure;
 use crate::progress::Shown;
@@ -30,6 +31,22 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) speed: String,
     pub(crate) limit: Option<u64>,
+    /// The files hold payloads of quarantine: UTF-8, and what is refused again is left where it is.
+    #[serde(default)]
+    pub(crate) again: bool,
+}
+
+impl Plan {
+    /// The feed, as its files are to be read.
+    pub(crate) fn feed(&self, place: &Place) -> Result<Feed, Failure> {
+        let mut feed = pipeline::feed(place, &self.feed)?;
+        if self.again {
+            feed.encoding = Encoding::Utf8;
+            // A payload may span lines; values one after another need none.
+            feed.format = if feed.format == Format::Csv { Format::Csv } else { Format::Json };
+        }
+        Ok(feed)
+    }
 }
 
 /// What became of the rows read.
@@ -41,6 +58,9 @@ pub(crate) struct Outcome {
     pub(crate) late: u64,
     pub(crate) quarantined: BTreeMap<String, u64>,
     pub(crate) unlocated: u64,
+    /// Refused once more and not appended: they are in quarantine already.
+    #[serde(default)]
+    pub(crate) refused_again: u64,
 }
 
 impl Outcome {
@@ -69,10 +89,16 @@ impl Outcome {
 
     /// Whether every row read became something.
     pub(crate) fn committed(&self) -> u64 {
-        self.accepted + self.duplicate + self.late + self.quarantined.values().sum::<u64>()
+        self.accepted + self.duplicate + self.late + self.quarantined.values().sum::<u64>() + self.refused_again
     }
 
-    fn print(&self, format: Option<Format>) -> Result<(), Failure> {
+    /// Takes over what was read.
+    pub(crate) fn read(&mut self, summary: &ReplaySummary, again: bool) {
+        self.read = summary.total.read;
+        self.refused_again = if again { summary.total.rejected.values().sum() } else { 0 };
+    }
+
+    fn print(&self, format: Option<cli::Format>) -> Result<(), Failure> {
         let row = |outcome: &str, reason: &str, rows: u64| vec![outcome.to_owned(), reason.to_owned(), rows.to_string()];
         let mut rows = vec![
             row("read", "", self.read),
@@ -81,6 +107,9 @@ impl Outcome {
             row("late", "", self.late),
         ];
         rows.extend(self.quarantined.iter().map(|(reason, count)| row("quarantined", reason, *count)));
+        if self.refused_again > 0 {
+            rows.push(row("refused again", "", self.refused_again));
+        }
         output::print(&[output::texts(&["outcome", "reason", "rows"], &rows)?], format)
     }
 }
@@ -90,9 +119,14 @@ pub(crate) async fn run(options: ReplayOptions) -> Result<(), Failure> {
     let ReplayOptions { feed, files, rows, speed, limit, strict } = options;
     let place = rows.place;
     let files = files.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
-    let plan = Plan { feed, files, speed, limit };
+    let plan = Plan { feed, files, speed, limit, again: false };
     plan.speed.parse::<Speed>().map_err(Failure::usage)?;
     pipeline::data_folder(&place)?;
+    carry_out(&place, &plan, rows.format, strict).await
+}
+
+/// Replays, in this process or in the `up` that runs on the folder, and says what came of it.
+pub(crate) async fn carry_out(place: &Place, plan: &Plan, format: Option<cli::Format>, strict: bool) -> Result<(), Failure> {
     let shown = Shown::new();
     let outcome = if control::is_running(&place.data_dir).await {
         let heard = |line: &Line| {
@@ -102,10 +136,10 @@ pub(crate) async fn run(options: ReplayOptions) -> Result<(), Failure> {
         };
         control::outcome(control::ask(&place.data_dir, "/replay", &json!(plan), heard).await?)?
     } else {
-        here(&place, &plan, &shown).await?
+        here(place, plan, &shown).await?
     };
     shown.done();
-    outcome.print(rows.format)?;
+    outcome.print(format)?;
     if outcome.unlocated > 0 {
         tracing::warn!(unlocated = outcome.unlocated, "events no grid holds: see table unlocated; `gridwatch grids load` loads grids");
     }
@@ -122,7 +156,7 @@ pub(crate) async fn run(options: ReplayOptions) -> Result<(), Failure> {
 /// The whole pipeline in this process: reads, appends, commits, runs the jobs once, and ends.
 async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Failure> {
     let clock = clock::system();
-    let feed = pipeline::feed(place, &plan.feed)?;
+    let feed = plan.feed(place)?;
     let mapper = pipeline::mapper(&feed, &clock, &pipeline::key(place)?)?;
     let log = pipeline::log(place, &clock).await?;
     let failed = |error: &dyn std::error::Error| Failure::machine("could not commit to the lake", error);
@@ -153,7 +187,7 @@ async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Fail
     consumed.map_err(|error| failed(&error))?;
     settle(place, clock).await?;
     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    outcome.read = summary.total.read;
+    outcome.read(&summary, plan.again);
     Ok(outcome)
 }
 
@@ -172,7 +206,7 @@ async fn settle(place: &Place, clock: Arc<dyn contract::clock::Clock>) -> Result
 
 /// What the file source is told.
 pub(crate) fn file_options(plan: &Plan, stop: tokio_util::sync::CancellationToken) -> file::ReplayOptions {
-    file::ReplayOptions { limit: plan.limit, speed: plan.speed.parse().unwrap_or(Speed::Max), stop }
+    file::ReplayOptions { limit: plan.limit, speed: plan.speed.parse().unwrap_or(Speed::Max), stop, leave_refused: plan.again }
 }
 
 /// A token that is cancelled at Ctrl-C or SIGTERM: what was read by then is committed, and the command ends with its table.

@@ -295,7 +295,7 @@ impl Running {
     /// Replays files into the log this process holds, and waits until their records are committed.
     pub(crate) async fn replay(&self, plan: &Plan, lines: &mpsc::Sender<Line>) -> Result<Outcome, String> {
         let said = |failure: Failure| format!("{failure:?}");
-        let feed = pipeline::feed(&self.place, &plan.feed).map_err(said)?;
+        let feed = plan.feed(&self.place).map_err(said)?;
         let mapper = pipeline::mapper(&feed, &self.clock, &pipeline::key(&self.place).map_err(said)?).map_err(said)?;
         let mut turns = self.turns.subscribe();
         let publisher = pipeline::publisher(&self.log);
@@ -309,7 +309,7 @@ impl Running {
                 turn = turns.recv() => if let Ok(turn) = turn { outcome.count(&turn, &feed.name) },
             }
         };
-        outcome.read = summary.total.read;
+        outcome.read(&summary, plan.again);
         let committed = async {
             while outcome.committed() < outcome.read {
                 match turns.recv().await {

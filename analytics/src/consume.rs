@@ -18,6 +18,7 @@ use contract::clock::Clock;
 use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, Stored};
 use contract::{Offsets, TopicPartition, topic};
+use datafusion::prelude::SessionContext;
 
 use crate::cells;
 use crate::cut::Cut;
@@ -25,8 +26,8 @@ use crate::decide::PartitionState;
 use crate::grid_store::GridStore;
 use crate::lake::delta::{Change, Table};
 use crate::lake::{LakeError, Positions, TableSpec};
-use crate::recover;
 use crate::rows::{self, CellParts, Decided, Tally};
+use crate::{recover, relocate};
 
 /// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 300 MiB of log.
 const FETCH_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -143,6 +144,7 @@ impl Consumer {
         let states = recover::states(&records).await?;
         let covered = positions_of(&mut cells, &all).await?;
         recover::cells(&records, &mut cells, &covered, &offsets).await?;
+        relocate::rebuild_cells(&mut records, &mut cells, &offsets).await?;
         let partitions = states_by_partition(all, states, &offsets);
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let mut consumer =
@@ -210,6 +212,17 @@ impl Consumer {
                 _ = ticks.tick() => { self.drain(&mut on_turn).await?; }
             }
         }
+    }
+
+    /// Locates events that have no grid again; `session` has the functions over the newest grids. The consumer ends with it, because
+    /// what it remembers of those events is of before.
+    ///
+    /// # Errors
+    /// The lake cannot be read or written.
+    pub async fn locate_again(mut self, session: &SessionContext) -> Result<u64, ConsumeError> {
+        let found = relocate::run(session, &mut self.records, &mut self.cells, &self.offsets).await?;
+        self.publish(self.reader.watermarks())?;
+        Ok(found)
     }
 
     fn publish(&mut self, watermarks: BTreeMap<String, DateTime<Utc>>) -> Result<(), ConsumeError> {

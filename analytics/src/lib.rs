@@ -12,5 +12,6 @@ pub mod jobs;
 pub mod lake;
 pub mod metrics;
 pub mod recover;
+pub mod relocate;
 pub mod rows;
 pub mod session;

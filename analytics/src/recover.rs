@@ -17,7 +17,8 @@ use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
 use crate::rows::hour_of;
 
-fn session(records: &Table) -> Result<SessionContext, ConsumeError> {
+/// A session over `records`.
+pub(crate) fn session(records: &Table) -> Result<SessionContext, ConsumeError> {
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
     session.register_table("records", Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at"))))?;
     Ok(session)

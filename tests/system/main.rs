@@ -10,4 +10,5 @@
 mod demo_city;
 mod failures;
 mod kills;
+mod second_chances;
 mod support;

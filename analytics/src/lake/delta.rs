@@ -113,11 +113,30 @@ impl Table {
         if version == self.table.version() {
             return Ok(());
         }
-        let moved = match version {
-            Some(version) if self.table.version().is_some_and(|now| now > version) => self.table.load_version(version).await,
-            _ => self.table.update_incremental(version).await,
-        };
-        moved.map_err(|source| store_error(&spec_name(&self.spec), "refresh", source))
+        self.moved(version).await.map_err(|source| store_error(&spec_name(&self.spec), "refresh", source))
+    }
+
+    async fn moved(&mut self, version: Option<u64>) -> Result<(), DeltaTableError> {
+        let now = self.version();
+        if version.is_some_and(|version| version < now) {
+            return self.table.load_version(version.unwrap_or_default()).await;
+        }
+        // Following entry by entry is right only while the next one stands: what upkeep has removed is in a checkpoint.
+        let store = self.table.log_store();
+        let next = store.log_path().clone().join(format!("{:020}.json", now + 1));
+        match store.object_store(None).head(&next).await {
+            Ok(_) => self.table.update_incremental(version).await,
+            Err(object_store::Error::NotFound { .. }) if version.is_none() && self.last_checkpoint().await? <= now => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                let mut builder = DeltaTableBuilder::from_url(self.table.table_url().clone())?;
+                if let Some(version) = version {
+                    builder = builder.with_version(version);
+                }
+                self.table = builder.load().await?;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The position of that name in the version this handle stands at.

@@ -51,11 +51,13 @@ pub struct ReplayOptions {
     pub speed: Speed,
     /// Stops between two batches; what was appended stays, and replaying again is safe.
     pub stop: CancellationToken,
+    /// Whether refused rows are only counted, because they stand in quarantine already.
+    pub leave_refused: bool,
 }
 
 impl Default for ReplayOptions {
     fn default() -> Self {
-        Self { limit: None, speed: Speed::Max, stop: CancellationToken::new() }
+        Self { limit: None, speed: Speed::Max, stop: CancellationToken::new(), leave_refused: false }
     }
 }
 

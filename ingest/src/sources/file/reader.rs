@@ -57,7 +57,7 @@ pub(super) fn map_files(
                 Chunk { file, envelopes: Vec::with_capacity(batch.len()), counts: Counts::default(), bytes: bytes.load(Ordering::Relaxed) };
             let (rules, now) = (mapper.feed().rules(), mapper.now());
             for outcome in mapper.normalize(&batch)? {
-                add(&mut chunk, outcome, &rules, now);
+                add(&mut chunk, outcome, &rules, now, options.leave_refused);
             }
             if sender.blocking_send(chunk).is_err() {
                 return Ok(());
@@ -73,10 +73,18 @@ pub(super) fn rows_of(left: u64) -> usize {
 }
 
 /// Adds an outcome to a chunk, as a record and in the counts.
-pub(super) fn add(chunk: &mut Chunk, outcome: Outcome, rules: &contract::DeliveryRules, now: chrono::DateTime<chrono::Utc>) {
+pub(super) fn add(
+    chunk: &mut Chunk,
+    outcome: Outcome,
+    rules: &contract::DeliveryRules,
+    now: chrono::DateTime<chrono::Utc>,
+    leave_refused: bool,
+) {
     let (envelope, reason) = outcome.into_record(rules, now);
     count(&mut chunk.counts, reason);
-    chunk.envelopes.push(envelope);
+    if reason.is_none() || !leave_refused {
+        chunk.envelopes.push(envelope);
+    }
 }
 
 pub(super) fn count(counts: &mut Counts, reason: Option<Reason>) {

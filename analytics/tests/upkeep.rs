@@ -1,0 +1,90 @@
+//! A city runs for years: commits that come every second leave a lake that still opens quickly, and old versions go.
+//!
+//! Small files reach their steady number within minutes; an hour (`SECONDS` = 3600) was seen to have the same.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails where it stands")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use analytics::consume::{Consumer, records_spec};
+use analytics::engine;
+use analytics::lake::delta::Table;
+use analytics::session::{SessionSettings, Worlds};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use chrono::{DateTime, TimeDelta, Utc};
+use contract::clock::{Clock, ManualClock};
+use contract::log::memory::MemoryLog;
+use contract::log::{EventLog, LogLimits, TopicSpec};
+use contract::{DeliveryRules, Envelope, Event, Kind, topic};
+
+const SECONDS: i64 = 420;
+/// Rounds of upkeep come every fifteen seconds.
+const ROUND: i64 = 15;
+
+fn event(second: i64, number: i64, start: DateTime<Utc>) -> Event {
+    let at = start + TimeDelta::seconds(second);
+    let text = format!(
+        r#"{{"event_id":"e{second}-{number}","source":"desk","kind":"hotline_call","occurred_at":"{}","category":"noise","address":"Mill Road {}"}}"#,
+        at.to_rfc3339(),
+        number % 7
+    );
+    let event = Event::from_json(text.as_bytes(), at).unwrap();
+    assert_eq!(event.kind, Kind::HotlineCall);
+    event
+}
+
+fn files(folder: &Path, suffix: &str) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() { files(&entry.path(), suffix) } else { usize::from(entry.path().to_string_lossy().ends_with(suffix)) }
+        })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_second_commits_leave_few_files_and_every_row() {
+    let start: DateTime<Utc> = "2026-03-31T23:30:00Z".parse().unwrap();
+    let clock = ManualClock::at(start + TimeDelta::days(1)) as Arc<dyn Clock>;
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(Arc::clone(&clock), LogLimits::default()));
+    for name in topic::ALL {
+        log.ensure_topic(&TopicSpec { name: name.into(), partitions: 1, retention_age: None, retention_bytes: None }).await.unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path();
+    let mut consumer = Consumer::open(Arc::clone(&log), lake, Arc::clone(&clock)).await.unwrap();
+    // A reader that was opened at the start and never asked for anything since.
+    let mut sleeper = Worlds::open(lake, SessionSettings::default()).await.unwrap();
+    let mut most = 0;
+    for second in 0..SECONDS {
+        let events = (0..3).map(|number| Envelope::event(&event(second, number, start), &DeliveryRules::default()));
+        let records: Vec<_> = events.map(|envelope| envelope.record).collect();
+        log.append(topic::of_kind(Kind::HotlineCall), records).await.unwrap();
+        consumer.drain(|_| ()).await.unwrap();
+        if second % ROUND == 0 {
+            // Nothing old is kept, so that what readers stand on is tried hardest.
+            engine::upkeep_once(lake, TimeDelta::zero()).await.unwrap();
+            most = most.max(Table::open(records_spec(lake)).await.unwrap().snapshot().unwrap().files.len());
+        }
+    }
+    engine::vacuum_once(lake, TimeDelta::zero()).await.unwrap();
+    let (records, entries) = (lake.join("records"), lake.join("records/_delta_log"));
+    println!(
+        "{SECONDS} commits: at most {most} live files; {} data files and {} log entries on disk",
+        files(&records, ".parquet"),
+        files(&entries, ".json")
+    );
+    assert!(most < 200, "{most} live files");
+    assert!(files(&records, ".parquet") < 300, "files that left the table are gone");
+    assert!(files(&entries, ".json") < 300, "entries a checkpoint stands for are gone");
+    let world = sleeper.newest().await.unwrap();
+    for (query, expected) in [
+        ("SELECT count(*) FROM events", 3 * SECONDS),
+        ("SELECT sum(events) FROM cells", 3 * SECONDS),
+        ("SELECT count(DISTINCT event_id) FROM records", 3 * SECONDS),
+    ] {
+        let rows = world.query(query).await.unwrap();
+        assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), expected, "{query}");
+    }
+}
