@@ -4,20 +4,33 @@
 -- A gap is usual when it is that of the 24 hours before the feed's last record. Of the last 24 hours it would grow while the feed
 -- is silent, until five of them were longer than the silence and a dead feed was live again. Seven days are the longest silence
 -- told; five gaps are five days at most, so what said nothing for seven is silent.
-WITH last_heard AS (
-    SELECT source, max(ingested_at) AS last_ingested_at FROM records WHERE ingested_at > :now - INTERVAL '7 days' GROUP BY source
-),
-recent AS (
+-- (Minutes are counted first, so that the records are read once.)
+WITH minutes AS (
     SELECT
-        records.source,
-        last_heard.last_ingested_at,
-        count(*) FILTER (WHERE ingested_at > last_ingested_at - INTERVAL '24 hours') AS records_before,
+        source,
+        date_trunc('minute', ingested_at) AS minute,
+        max(ingested_at) AS last_at,
+        count(*) AS records,
         count(*) FILTER (WHERE ingested_at > :now - INTERVAL '24 hours') AS records_24h,
         count(*) FILTER (WHERE ingested_at > :now - INTERVAL '24 hours' AND disposition = 'accepted') AS events_24h,
         count(*) FILTER (WHERE ingested_at > :now - INTERVAL '24 hours' AND disposition = 'quarantined') AS rejected_24h
-    FROM records JOIN last_heard ON records.source = last_heard.source
-    WHERE ingested_at > :now - INTERVAL '8 days'
-    GROUP BY records.source, last_heard.last_ingested_at
+    FROM records
+    WHERE ingested_at > :now - INTERVAL '7 days'
+    GROUP BY 1, 2
+),
+heard AS (
+    SELECT *, max(last_at) OVER (PARTITION BY source) AS last_ingested_at FROM minutes
+),
+recent AS (
+    SELECT
+        source,
+        last_ingested_at,
+        sum(CASE WHEN minute > last_ingested_at - INTERVAL '24 hours' THEN records ELSE 0 END) AS records_before,
+        sum(records_24h) AS records_24h,
+        sum(events_24h) AS events_24h,
+        sum(rejected_24h) AS rejected_24h
+    FROM heard
+    GROUP BY source, last_ingested_at
 ),
 feeds AS (
     SELECT
