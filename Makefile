@@ -39,7 +39,7 @@ test: build tools
 	cd $(WEB) && npm test
 	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
 	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib -- $(OPEN)
-	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test kills --test workspace --test orders --test jobs
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test kills --test workspace --test orders --test jobs --test page
 
 lint: web
 	cargo fmt --all --check

@@ -152,7 +152,11 @@ async function absent(page, answer) {
   const was = await condition(page);
   const numbers = () => page.$$eval("[data-kpi]", (tiles) => tiles.map(({ dataset }) => dataset.value ?? ""));
   const before = await numbers();
+  const asked = page.waitForRequest("**/v1/sql");
   await page.route("**/v1/sql", answer);
+  await asked;
+  // More than a person would wait (HANGING_MS, AWAY_AFTER_SECONDS in the page).
+  await page.clock.fastForward(11_000);
   await becomes(page, "away");
   const banner = await looksPast(page);
   const kept = await numbers();

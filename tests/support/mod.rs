@@ -1,4 +1,5 @@
 //! What the whole-system tests share: a gridwatch process on free ports, a plain HTTP client, and the independent checker.
+#![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,6 +10,11 @@ use std::time::Duration;
 /// The program under test.
 pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+}
+
+/// Says what is not tested here and how it could be. Past the test's capture, which hides what a test that passes prints.
+pub fn skipped(what: &str) {
+    writeln!(std::io::stderr(), "skipped: {what}").unwrap();
 }
 
 /// A running `gridwatch up`.
@@ -54,21 +60,25 @@ impl Up {
 
 /// One request on a connection of its own; the status and the body, or nothing where the server went away.
 pub fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
+    let (status, _, body) = exchange(address, method, path, &format!("content-type: {content_type}\r\n"), body)?;
+    Some((status, body))
+}
+
+/// The same with headers of one's own, each ended by CR LF; status, head and body.
+pub fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body.as_bytes()).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let (headers, body) = answer.split_once("\r\n\r\n")?;
-    let chunked = headers.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    Some((status, if chunked { unchunked(body) } else { body.to_owned() }))
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some((status, head.to_owned(), if chunked { unchunked(body) } else { body.to_owned() }))
 }
 
 fn unchunked(mut body: &str) -> String {
@@ -97,7 +107,7 @@ pub fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     #[expect(clippy::disallowed_methods, reason = "the test command names the Python that holds the independent readers")]
     let Ok(python) = std::env::var("GRIDWATCH_PYTHON") else {
-        println!("skipped: the independent readers (deltalake, duckdb, polars); `make test` installs them");
+        skipped("the independent readers (deltalake, duckdb, polars); `make test` installs them");
         return None;
     };
     let out = Command::new(python).arg(root.join("tests/ledger/check.py")).arg(data_dir.join("lake")).args(extra).output().unwrap();
