@@ -142,7 +142,8 @@ export async function stale({ page }) {
   await page.route("**/v1/sql", route);
   await becomes(page, "stale");
   const banner = await looksPast(page);
-  await page.unroute("**/v1/sql", route);
+  // An answer may be on its way through the handler.
+  await page.unrouteAll({ behavior: "wait" });
   await becomes(page, was);
   return banner;
 }

@@ -8,27 +8,27 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The program under test.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
 }
 
 /// Says what is not tested here and how it could be. Past the test's capture, which hides what a test that passes prints.
-pub fn skipped(what: &str) {
+pub(crate) fn skipped(what: &str) {
     writeln!(std::io::stderr(), "skipped: {what}").unwrap();
 }
 
 /// A running `gridwatch up`.
-pub struct Up {
+pub(crate) struct Up {
     child: Child,
-    pub page: SocketAddr,
-    pub ingest: SocketAddr,
-    pub metrics: SocketAddr,
-    pub sql: SocketAddr,
+    pub(crate) page: SocketAddr,
+    pub(crate) ingest: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) sql: SocketAddr,
 }
 
 impl Up {
     /// Starts it on `data_dir` with free ports and waits for its addresses.
-    pub fn start(data_dir: &Path, extra: &[&str]) -> Self {
+    pub(crate) fn start(data_dir: &Path, extra: &[&str]) -> Self {
         let free = ["--page", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--sql", "127.0.0.1:0"];
         let mut child = program().arg("up").arg("--data-dir").arg(data_dir).args(free).args(extra).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -46,26 +46,35 @@ impl Up {
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM, and waits until it is down; answers its exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         self.child.wait().unwrap().code()
     }
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Up {
+    fn drop(&mut self) {
+        // An error says that it ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 /// One request on a connection of its own; the status and the body, or nothing where the server went away.
-pub fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
     let (status, _, body) = exchange(address, method, path, &format!("content-type: {content_type}\r\n"), body)?;
     Some((status, body))
 }
 
 /// The same with headers of one's own, each ended by CR LF; status, head and body.
-pub fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
+pub(crate) fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     let head =
@@ -95,7 +104,7 @@ fn unchunked(mut body: &str) -> String {
 }
 
 /// Rows of `POST /v1/sql`.
-pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
+pub(crate) fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
     let body = serde_json::json!({"sql": statement}).to_string();
     let (status, answer) = request(page, "POST", "/v1/sql", "application/json", &body).expect("the page answers");
     assert_eq!(status, 200, "{statement}: {answer}");
@@ -103,7 +112,7 @@ pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
 }
 
 /// The independent checker's answer about a lake, or `None` (said loudly) where its packages are not installed.
-pub fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
+pub(crate) fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     #[expect(clippy::disallowed_methods, reason = "the test command names the Python that holds the independent readers")]
     let Ok(python) = std::env::var("GRIDWATCH_PYTHON") else {
