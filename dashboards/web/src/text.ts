@@ -64,6 +64,7 @@ const WORDS = {
   noFeeds: ["尚无数据源上报", "No feed has spoken yet"],
   feedLive: ["正常", "live"],
   feedSilent: ["静默", "silent"],
+  feedUnknown: ["不明", "unknown"],
   lastEvent: ["最近事件", "Last event"],
   rejected: ["隔离", "Rejected"],
   quarantine: ["隔离原因（累计）", "Quarantine, all time"],

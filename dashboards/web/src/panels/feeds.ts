@@ -40,7 +40,7 @@ function line(feed: Feed, { view, fresh, now, asOf }: Scene): HTMLElement {
     { class: live ? "live" : "silent", "data-feed": feed.source, "data-status": feed.live ? "live" : "silent", "data-events-24h": feed.events24h, "data-rejected-24h": feed.rejected24h },
     el("span", { class: "shape", "aria-hidden": "true" }, live ? "●" : "○"),
     el("b", {}, feed.source),
-    el("span", { class: "state" }, feed.live ? say("feedLive", view.language) : say("feedSilent", view.language)),
+    el("span", { class: "state" }, say(live ? "feedLive" : feed.live ? "feedUnknown" : "feedSilent", view.language)),
     el("span", { class: "age" }, say("ago", view.language, ageWords(age, view.language))),
     el("span", { class: "number" }, count(feed.events24h)),
   );
