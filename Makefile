@@ -35,7 +35,7 @@ test: build tools
 	cd $(WEB) && npm test
 	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
 	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib
-	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics --test system --test workspace --test orders
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics -p functions --tests
 
 # The figures of README; ARGS=--quick says less in less time.
 bench: build

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the programs the tests talk to (psql, promtool, Chromium), or names what is missing and how to get it.
+# Installs the programs the tests talk to (psql, promtool, Chromium) and what drives the browser, or names what is missing and how to
+# get it.
 set -eu
 missing=""
 need() {
@@ -8,6 +9,7 @@ need() {
 need psql postgresql-client
 need promtool prometheus
 need chromium chromium
+need npm npm
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq
@@ -18,4 +20,9 @@ if [ -n "$missing" ]; then
             echo "skipped: tests that need $package; get it with: apt-get install $package"
         done
     fi
+fi
+# npm writes the hidden lock last: older than the lock of the repository, it is of another install.
+page="$(dirname "$0")/page"
+if command -v npm >/dev/null 2>&1 && [ ! "$page/node_modules/.package-lock.json" -nt "$page/package-lock.json" ]; then
+    (cd "$page" && npm ci --no-audit --no-fund)
 fi

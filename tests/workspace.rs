@@ -106,7 +106,7 @@ fn every_file_says_what_it_is_for() {
 fn every_job_folder_is_complete() {
     for entry in std::fs::read_dir(root().join("analytics/jobs")).unwrap() {
         let folder = entry.unwrap().path();
-        for file in ["job.toml", "query.sql"] {
+        for file in ["job.toml", "query.sql", "cases.slt", "alerts.yml", "alerts_test.yml"] {
             assert!(folder.join(file).is_file(), "{} lacks {file}", folder.display());
         }
     }

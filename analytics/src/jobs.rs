@@ -7,8 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+
+use crate::session::sql_instant;
 
 pub mod gauges;
 pub mod results;
@@ -60,6 +63,13 @@ pub struct Job {
     pub query: String,
     /// First 12 hex digits of the query's SHA-256: an alert names it, so that it can be recomputed (G9).
     pub query_sha256: String,
+}
+
+impl Job {
+    /// The query of a run: `as_of` is the city's clock, `now` the wall clock.
+    pub fn statement(&self, as_of: DateTime<Utc>, now: DateTime<Utc>) -> String {
+        self.query.replace(":as_of", &sql_instant(as_of)).replace(":now", &sql_instant(now))
+    }
 }
 
 /// `job.toml`.

@@ -153,13 +153,8 @@ impl Worlds {
     }
 
     async fn build(&self, cut: Cut, grids: Arc<GridSet>) -> Result<World, SessionError> {
-        let mut session = empty(&self.settings)?;
-        functions::register(&mut session)?;
-        for function in &self.settings.scalar_functions {
-            session.register_udf(ScalarUDF::clone(function));
-        }
+        let session = without_tables(&self.settings)?;
         locating::register(&session, &grids);
-        session.register_udf(calendar::local_day(&self.settings.time_zone)?);
         session.register_table("records", Arc::new(PinnedTable::new(self.records.snapshot()?, Some("occurred_at"))))?;
         session.register_table("cell_parts", Arc::new(PinnedTable::new(self.cells.snapshot()?, Some("hour"))))?;
         session.register_batch("grids", locating::with_finest(&grids)?)?;
@@ -172,7 +167,21 @@ impl Worlds {
     }
 }
 
-/// A session with the catalog and limits, and no tables yet.
+/// A session with the catalog, the limits and every function that needs no lake: what the cases of a job's folder run in.
+///
+/// # Errors
+/// The settings name an unknown time zone.
+pub fn without_tables(settings: &SessionSettings) -> Result<SessionContext, DataFusionError> {
+    let mut session = empty(settings)?;
+    functions::register(&mut session)?;
+    for function in &settings.scalar_functions {
+        session.register_udf(ScalarUDF::clone(function));
+    }
+    session.register_udf(calendar::local_day(&settings.time_zone)?);
+    Ok(session)
+}
+
+/// A session with the catalog and limits, and nothing in it.
 fn empty(settings: &SessionSettings) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)

@@ -3,19 +3,19 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }
     }
 
     /// Sends a request as made by [`request`]; the status and the body.
-    pub fn ask(&mut self, request: &[u8]) -> (u16, String) {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> (u16, String) {
         self.stream.get_mut().write_all(request).unwrap();
         let (mut line, mut length, mut chunked) = (String::new(), 0, false);
         self.stream.read_line(&mut line).unwrap();
@@ -52,13 +52,13 @@ impl Client {
 }
 
 /// The bytes of a request.
-pub fn request(method: &str, path: &str, content_type: &str, body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, content_type: &str, body: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nhost: gridwatch\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
 }
 
 /// Events of `source` numbered from `first`, one a line.
-pub fn events(source: &str, first: u64, count: u64, at: chrono::DateTime<chrono::Utc>) -> String {
+pub(crate) fn events(source: &str, first: u64, count: u64, at: chrono::DateTime<chrono::Utc>) -> String {
     let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let lines: Vec<String> = (first..first + count)
         .map(|id| {

@@ -103,7 +103,7 @@ async fn through_the_log(folder: &Path, file: &Path) -> [Figure; 2] {
     ]
 }
 
-pub fn figures(_pace: Pace) -> Vec<Figure> {
+pub(crate) fn figures(_pace: Pace) -> Vec<Figure> {
     let Some((folder, files)) = hotline() else {
         println!("skipped: the hotline's files; GRIDWATCH_TEST_DATA names the folder that holds taipei/hotline1999_*");
         return Vec::new();

@@ -99,6 +99,6 @@ fn at_rate(rate: u64, time: Duration) -> [Figure; 2] {
     figures
 }
 
-pub fn figures(pace: Pace) -> Vec<Figure> {
+pub(crate) fn figures(pace: Pace) -> Vec<Figure> {
     [1_000, 10_000].into_iter().flat_map(|rate| at_rate(rate, pace.freshness)).collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Times a second the disk under `folder` makes `bytes` durable.
-pub fn syncs_per_second(folder: &Path, bytes: usize) -> f64 {
+pub(crate) fn syncs_per_second(folder: &Path, bytes: usize) -> f64 {
     let mut file = File::create(folder.join("sync-limit")).unwrap();
     let block = vec![7_u8; bytes];
     let (began, mut count) = (Instant::now(), 0);
@@ -20,7 +20,7 @@ pub fn syncs_per_second(folder: &Path, bytes: usize) -> f64 {
 }
 
 /// Rows a second one thread unpacks and splits into fields, doing nothing with them.
-pub fn rows_split_per_second(path: &Path) -> f64 {
+pub(crate) fn rows_split_per_second(path: &Path) -> f64 {
     let began = Instant::now();
     let mut text = Vec::new();
     zstd::Decoder::new(File::open(path).unwrap()).unwrap().read_to_end(&mut text).unwrap();
@@ -34,7 +34,7 @@ pub fn rows_split_per_second(path: &Path) -> f64 {
 }
 
 /// Rows a second one thread writes as Parquet with the lake's compression, from rows already in memory.
-pub fn rows_written_per_second(rows: &[arrow::array::RecordBatch]) -> f64 {
+pub(crate) fn rows_written_per_second(rows: &[arrow::array::RecordBatch]) -> f64 {
     use parquet::arrow::ArrowWriter;
     use parquet::basic::{Compression, ZstdLevel};
     use parquet::file::properties::WriterProperties;

@@ -6,7 +6,6 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    unreachable_pub,
     reason = "a benchmark says what it saw, and fails where it stands"
 )]
 

@@ -40,7 +40,7 @@ fn closed_loop(address: SocketAddr, connections: u64, time: Duration, body: impl
     Load { requests_per_second: latencies.len() as f64 / began.elapsed().as_secs_f64(), p99_ms: quantile(&mut latencies, 0.99) }
 }
 
-pub fn figures(pace: Pace) -> Vec<Figure> {
+pub(crate) fn figures(pace: Pace) -> Vec<Figure> {
     let folder = tempfile::tempdir().unwrap();
     let syncs = limits::syncs_per_second(folder.path(), 4096);
     let up = Up::start(&folder.path().join("data"), &["--city", "none"]);

@@ -105,7 +105,7 @@ const quarantineOfPage = (visit) => visit.page.$$eval("[data-quarantine]", (rows
 
 async function listOfSql(visit, { category, period, measure }) {
   const where = `category = '${category.replaceAll("'", "''")}' AND period = '${period}' AND measure = '${measure}'`;
-  const rows = await sql(visit, `SELECT grid_id, events, baseline, z, q FROM jobs.hotspots WHERE z > 0 AND ${where} ORDER BY z DESC, events DESC, grid_id LIMIT 10`);
+  const rows = await sql(visit, `SELECT grid_id, events, baseline, z, q FROM jobs.hotspots WHERE z > 0 AND ${where} ORDER BY z DESC, events DESC, grid_id LIMIT 8`);
   const [classes] = await sql(visit, `SELECT SUM(CASE WHEN z >= 2.5758 THEN 1 ELSE 0 END) AS hot99, SUM(CASE WHEN z >= 1.96 AND z < 2.5758 THEN 1 ELSE 0 END) AS hot95,
     SUM(CASE WHEN z >= 1.6449 AND z < 1.96 THEN 1 ELSE 0 END) AS hot90, SUM(CASE WHEN z <= -1.6449 THEN 1 ELSE 0 END) AS cold,
     SUM(CASE WHEN z > -1.6449 AND z < 1.6449 THEN 1 ELSE 0 END) AS even, SUM(CASE WHEN z IS NULL THEN 1 ELSE 0 END) AS unknown FROM jobs.hotspots WHERE ${where}`);

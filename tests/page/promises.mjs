@@ -58,6 +58,60 @@ export async function narrow({ page }) {
   await page.setViewportSize(size);
 }
 
+/** What a wall and a laptop show of the page, in either language: all of every word, all of the map, and no panel that has to be scrolled. */
+export async function whole({ page }) {
+  const size = page.viewportSize();
+  const found = [];
+  for (const [width, height] of [[1920, 1080], [1366, 768]]) {
+    await page.setViewportSize({ width, height });
+    for (let language = 0; language < 2; language += 1) {
+      await page.click("[data-control=language]");
+      await page.waitForTimeout(1000);
+      const cut = await page.evaluate(cutOff);
+      found.push(...cut.map((what) => `${what} at ${width}x${height}, ${language}`));
+    }
+  }
+  await page.setViewportSize(size);
+  must(found.length === 0, found.join("; "));
+}
+
+/** Runs in the page. */
+function cutOff() {
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = element.childElementCount === 0 ? element.textContent.trim() : "";
+    // Reasons of quarantine are sentences: they end in dots and are whole in their title. What is unseen is for screen readers.
+    if (text === "" || element.closest(".unseen, .refused, select, [hidden]") || getComputedStyle(element).display === "inline") continue;
+    if (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 8) found.push(`${element.className || element.tagName} ${JSON.stringify(text.slice(0, 40))}`);
+  }
+  for (const body of document.querySelectorAll(".panel .body")) {
+    if (body.scrollHeight > body.clientHeight + 1) found.push(`panel ${body.parentElement.dataset.panel} hides ${body.scrollHeight - body.clientHeight} pixels`);
+  }
+  // The ground is not painted, so whatever is painted on the rim of the canvas goes on beyond it.
+  const canvas = document.querySelector(".map canvas");
+  const { width, height } = canvas;
+  const painted = (...area) => canvas.getContext("2d").getImageData(...area).data.some((value, index) => index % 4 === 3 && value > 0);
+  const sides = { left: [0, 0, 1, height], right: [width - 1, 0, 1, height], top: [0, 0, width, 1], bottom: [0, height - 1, width, 1] };
+  for (const [side, area] of Object.entries(sides)) if (painted(...area)) found.push(`map is cut at its ${side}`);
+  return found;
+}
+
+/** A lake into which nothing ever came is neither calm nor broken. */
+export async function blank({ page }) {
+  const seen = await page.evaluate(() => ({
+    banner: document.querySelector(".banner:not([hidden])")?.textContent ?? "",
+    failed: [...document.querySelectorAll(".failed:not([hidden])")].map((one) => one.textContent),
+    numbers: [...document.querySelectorAll("[data-kpi]")].filter(({ dataset }) => dataset.value !== undefined).map(({ dataset }) => dataset.kpi),
+    filter: getComputedStyle(document.querySelector("main")).filter,
+    green: document.querySelectorAll(".feeds .live").length,
+  }));
+  must(seen.banner !== "", "nothing says that there is no data");
+  must(seen.failed.length === 0, `it is told as a fault: ${seen.failed.join(" | ")}`);
+  must(seen.numbers.length === 0 && seen.green === 0, `numbers of nothing: ${seen.numbers.join(", ")}, ${seen.green} live feeds`);
+  must(seen.filter.includes("grayscale"), `the picture keeps its colours (${seen.filter})`);
+  return seen.banner;
+}
+
 const condition = (page) => page.evaluate(() => document.body.dataset.condition);
 
 async function becomes(page, wanted) {
@@ -88,7 +142,8 @@ export async function stale({ page }) {
   await page.route("**/v1/sql", route);
   await becomes(page, "stale");
   const banner = await looksPast(page);
-  await page.unroute("**/v1/sql", route);
+  // An answer may be on its way through the handler.
+  await page.unrouteAll({ behavior: "wait" });
   await becomes(page, was);
   return banner;
 }
@@ -98,7 +153,11 @@ async function absent(page, answer) {
   const was = await condition(page);
   const numbers = () => page.$$eval("[data-kpi]", (tiles) => tiles.map(({ dataset }) => dataset.value ?? ""));
   const before = await numbers();
+  const asked = page.waitForRequest("**/v1/sql");
   await page.route("**/v1/sql", answer);
+  await asked;
+  // More than a person would wait (HANGING_MS, AWAY_AFTER_SECONDS in the page).
+  await page.clock.fastForward(11_000);
   await becomes(page, "away");
   const banner = await looksPast(page);
   const kept = await numbers();

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::kills::event;
-use crate::support::{Up, request, root, sql};
+use crate::support::{Up, request, root, skipped, sql};
 
 /// Tables and views of the surface, each with a column it must have.
 const TABLES: [(&str, &str); 25] = [
@@ -49,7 +49,7 @@ fn psql(up: &Up, command: &str) -> Result<String, String> {
 fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
-        println!("skipped: what {program} is asked; `make tools` installs it");
+        skipped(&format!("what {program} is asked; `make tools` installs it"));
     }
     found
 }

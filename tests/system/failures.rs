@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::kills::send;
-use crate::support::{Up, ledger, program, request, sql};
+use crate::support::{Up, ledger, program, request, skipped, sql};
 
 /// `up` that cannot start: its exit code and what it said.
 fn refused(data: &Path, extra: &[&str]) -> (Option<i32>, String) {
@@ -129,7 +129,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|done| done.status.success()) {
             return Some(Self(folder));
         }
-        println!("skipped: the full disk, which needs the right to mount a small file system; run the tests as root");
+        skipped("the full disk, which needs the right to mount a small file system; run the tests as root");
         None
     }
 

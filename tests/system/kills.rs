@@ -21,7 +21,7 @@ fn dice(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-pub fn event(id: &str, minute: u64) -> String {
+pub(crate) fn event(id: &str, minute: u64) -> String {
     format!(
         r#"{{"event_id":"{id}","source":"load","kind":"hotline_call","occurred_at":"2026-01-{:02}T{:02}:{:02}:00Z","category":"noise","address":"Mill Road {}"}}"#,
         1 + minute / 1440 % 28,
@@ -32,7 +32,7 @@ pub fn event(id: &str, minute: u64) -> String {
 }
 
 /// Sends batches until told to stop; keeps what was acknowledged.
-pub fn send(address: std::net::SocketAddr, name: String, stop: Arc<AtomicBool>, acked: Arc<Mutex<Vec<String>>>) {
+pub(crate) fn send(address: std::net::SocketAddr, name: String, stop: Arc<AtomicBool>, acked: Arc<Mutex<Vec<String>>>) {
     for batch in 0..u64::MAX {
         if stop.load(Ordering::SeqCst) {
             return;

@@ -3,12 +3,12 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    unreachable_pub,
     reason = "a test says what it saw, and fails where it stands"
 )]
 
 mod demo_city;
 mod failures;
 mod kills;
+mod page;
 mod second_chances;
 mod support;

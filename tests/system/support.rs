@@ -1,4 +1,5 @@
 //! What the whole-system tests share: a gridwatch process on free ports, a plain HTTP client, and the independent checker.
+#![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,28 +9,33 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The folder of the project.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The program under test.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
 }
 
+/// Says what is not tested here and how it could be. Past the test's capture, which hides what a test that passes prints.
+pub(crate) fn skipped(what: &str) {
+    writeln!(std::io::stderr(), "skipped: {what}").unwrap();
+}
+
 /// A running `gridwatch up`.
-pub struct Up {
+pub(crate) struct Up {
     child: Child,
     said: Arc<Mutex<String>>,
-    pub page: SocketAddr,
-    pub ingest: SocketAddr,
-    pub metrics: SocketAddr,
-    pub sql: SocketAddr,
+    pub(crate) page: SocketAddr,
+    pub(crate) ingest: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) sql: SocketAddr,
 }
 
 impl Up {
     /// Starts it on `data_dir` with free ports and waits for its addresses.
-    pub fn start(data_dir: &Path, extra: &[&str]) -> Self {
+    pub(crate) fn start(data_dir: &Path, extra: &[&str]) -> Self {
         let free = ["--page", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--sql", "127.0.0.1:0"];
         let mut child = program()
             .arg("up")
@@ -64,19 +70,19 @@ impl Up {
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Sends it a signal and waits until it is down; answers its exit code.
-    pub fn end(mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn end(mut self, signal: &str) -> Option<i32> {
         Command::new("kill").args(["-s", signal]).arg(self.child.id().to_string()).status().unwrap();
         self.child.wait().unwrap().code()
     }
 
     /// Waits until it ends by itself; answers its exit code and what it said on standard error.
-    pub fn ends_by_itself(mut self, within: Duration) -> (Option<i32>, String) {
+    pub(crate) fn ends_by_itself(mut self, within: Duration) -> (Option<i32>, String) {
         let began = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(began.elapsed() < within, "it runs on; it said: {}", self.said.lock().unwrap());
@@ -87,13 +93,13 @@ impl Up {
     }
 
     /// Its child process that serves SQL.
-    pub fn sql_process(&self) -> u32 {
+    pub(crate) fn sql_process(&self) -> u32 {
         let listed = Command::new("pgrep").args(["-P", &self.child.id().to_string(), "-f", "sql-door"]).output().unwrap();
         String::from_utf8(listed.stdout).unwrap().trim().parse().unwrap()
     }
 
     /// Waits until a statement's first row says `value` in `column`.
-    pub fn eventually(&self, statement: &str, column: &str, value: impl Into<serde_json::Value>) {
+    pub(crate) fn eventually(&self, statement: &str, column: &str, value: impl Into<serde_json::Value>) {
         let (value, began) = (value.into(), Instant::now());
         loop {
             let rows = sql(self.page, statement);
@@ -106,23 +112,36 @@ impl Up {
     }
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Up {
+    fn drop(&mut self) {
+        // An error says that it ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 /// One request on a connection of its own; the status and the body, or nothing where the server went away.
-pub fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Option<(u16, String)> {
+    let (status, _, body) = exchange(address, method, path, &format!("content-type: {content_type}\r\n"), body)?;
+    Some((status, body))
+}
+
+/// The same with headers of one's own, each ended by CR LF; status, head and body.
+pub(crate) fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: gridwatch\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body.as_bytes()).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let (headers, body) = answer.split_once("\r\n\r\n")?;
-    let chunked = headers.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    Some((status, if chunked { unchunked(body) } else { body.to_owned() }))
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some((status, head.to_owned(), if chunked { unchunked(body) } else { body.to_owned() }))
 }
 
 fn unchunked(mut body: &str) -> String {
@@ -139,7 +158,7 @@ fn unchunked(mut body: &str) -> String {
 }
 
 /// Rows of `POST /v1/sql`.
-pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
+pub(crate) fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
     let body = serde_json::json!({"sql": statement}).to_string();
     let (status, answer) = request(page, "POST", "/v1/sql", "application/json", &body).expect("the page answers");
     assert_eq!(status, 200, "{statement}: {answer}");
@@ -147,10 +166,10 @@ pub fn sql(page: SocketAddr, statement: &str) -> Vec<serde_json::Value> {
 }
 
 /// The independent checker's answer about a lake, or `None` (said loudly) where its packages are not installed.
-pub fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
+pub(crate) fn ledger(data_dir: &Path, extra: &[&str]) -> Option<serde_json::Value> {
     #[expect(clippy::disallowed_methods, reason = "the test command names the Python that holds the independent readers")]
     let Ok(python) = std::env::var("GRIDWATCH_PYTHON") else {
-        println!("skipped: the independent readers (deltalake, duckdb, polars); `make test` installs them");
+        skipped("the independent readers (deltalake, duckdb, polars); `make test` installs them");
         return None;
     };
     let out = Command::new(python).arg(root().join("tests/ledger/check.py")).arg(data_dir.join("lake")).args(extra).output().unwrap();

@@ -4,7 +4,8 @@ WITH recent AS (
     SELECT coalesce(grid_id, 'unlocated') AS grid_id, coalesce(category, 'unknown') AS category, hour, sum(events) AS events, sum(voices) AS voices
     FROM cell_parts
     WHERE kind IN ('hotline_call', 'grid_report')
-        AND hour > date_trunc('hour', :as_of) - INTERVAL '28 days'
+        -- Noon of the first day and back to its midnight, because a day of a summer-time change has 23 or 25 hours.
+        AND hour >= local_day(local_day(:as_of) - INTERVAL '27 days' + INTERVAL '12 hours')
         AND hour <= :as_of
     GROUP BY grid_id, category, hour
 ),

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use arrow::json::ArrayWriter;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -18,6 +18,7 @@ use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use sha2::Digest;
 
 use super::{Door, read_only};
 use crate::metrics::chain;
@@ -135,9 +136,47 @@ struct Level {
     level: Option<String>,
 }
 
-async fn grids(State(door): State<Arc<Door>>, Query(Level { level }): Query<Level>) -> Result<Response, Problem> {
+/// The polygons of a level; `304` where the caller has them already. They change when a level is loaded again, which is seldom, and
+/// are the largest answer the page asks for.
+async fn grids(State(door): State<Arc<Door>>, Query(Level { level }): Query<Level>, headers: HeaderMap) -> Result<Response, Problem> {
     let world = world(&door).await?;
     let level = level.or_else(|| world.grids.finest_level().map(str::to_owned)).unwrap_or_default();
     let body = world.grids.to_geojson(&level);
-    Ok(([(header::CONTENT_TYPE, "application/geo+json")], body).into_response())
+    let tag = entity_tag(body.as_bytes());
+    // A browser may keep them, and asks each time whether they are still these.
+    let kept = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if has(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    Ok((kept, [(header::CONTENT_TYPE, "application/geo+json")], body).into_response())
+}
+
+/// The content's hash, cut to 128 bits. Not the grids' version: two lakes that are shown at one address one after the other may have
+/// the same.
+fn entity_tag(body: &[u8]) -> String {
+    let hex: String = sha2::Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether the caller has what bears this tag: RFC 9110, 13.1.2, by weak comparison.
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    asked.map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polygons_are_sent_again_only_when_they_are_others() {
+        let tag = entity_tag(b"{}");
+        let asking = |value: &str| HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
+        assert_ne!(tag, entity_tag(b"{ }"));
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            assert!(has(&asking(&known), &tag), "{known}");
+        }
+        assert!(!has(&asking("\"other\""), &tag));
+        assert!(!has(&HeaderMap::new(), &tag));
+    }
 }

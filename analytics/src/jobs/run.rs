@@ -16,7 +16,7 @@ use super::results::ResultWriter;
 use super::{Job, JobError};
 use crate::lake::LakeError;
 use crate::metrics::Metrics;
-use crate::session::{SessionError, World, Worlds, sql_instant};
+use crate::session::{SessionError, World, Worlds};
 
 /// Most rows a job may answer: beyond it is a dump of events, not a metric.
 const ROWS_MAX: usize = 1_000_000;
@@ -80,8 +80,7 @@ pub struct Answer {
 /// The query fails or answers too much.
 pub async fn answer(job: &Job, world: &World, as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<Answer, RunError> {
     let failed = |source| RunError::Query { job: job.name.clone(), source: Box::new(source) };
-    let sql = job.query.replace(":as_of", &sql_instant(as_of)).replace(":now", &sql_instant(now));
-    let frame = world.session.sql(&sql).await.map_err(failed)?;
+    let frame = world.session.sql(&job.statement(as_of, now)).await.map_err(failed)?;
     let columns = Arc::clone(frame.schema().inner());
     let rows = frame.collect().await.map_err(failed)?;
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();

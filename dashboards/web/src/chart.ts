@@ -20,6 +20,8 @@ export function rem(): number {
 
 export interface Chart {
   show(option: Option): void;
+  /** Draws what was shown last once more: after the library changed something of it by itself. */
+  again(): void;
   instance: echarts.ECharts;
 }
 
@@ -38,6 +40,7 @@ export function chart(element: HTMLElement): Chart {
   calm.addEventListener("change", draw);
   return {
     instance,
+    again: draw,
     show(option) {
       // A wall runs for months: what has not changed is not drawn again.
       const key = JSON.stringify(option, (_, value: unknown) => (typeof value === "function" ? String(value) : value));

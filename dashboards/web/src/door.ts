@@ -12,6 +12,9 @@ export interface Answer {
 /** The door looked at the statement and refused it: asking again will not help. */
 export class Refused extends Error {}
 
+/** The job asked about has not run yet: its table comes with its first event. No fault, and no answer. */
+export class NotYet extends Error {}
+
 /** No answer: the door, the server or the network is away. Asking again later may help. */
 export class Away extends Error {}
 
@@ -28,7 +31,8 @@ async function request(path: string, init: RequestInit): Promise<Response> {
   if (response.ok) return response;
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
   const sentence = [problem.title, problem.detail].filter(Boolean).join(": ") || `${path}: HTTP ${response.status}`;
-  throw response.status >= 500 || response.status === 429 ? new Away(sentence) : new Refused(sentence);
+  if (response.status >= 500 || response.status === 429) throw new Away(sentence);
+  throw /table '[^']*\bjobs\.\w+' not found/.test(sentence) ? new NotYet(sentence) : new Refused(sentence);
 }
 
 async function readJson<T>(path: string, response: Response): Promise<T> {

@@ -3,12 +3,13 @@ import type { Feed } from "./rows.ts";
 
 /**
  * - `starting`: no answer yet.
+ * - `empty`: the door answers, and nothing has ever come in. Nobody may take that for a calm city.
  * - `live`: the newest event is at most two minutes old.
  * - `stale`: it is older although the feeds deliver the present, or every feed is silent.
  * - `archive`: the feeds deliver the past (a replay of an earlier year); its age is no fault.
  * - `away`: the door does not answer; what is shown is the last good answer.
  */
-export type Condition = "starting" | "live" | "stale" | "archive" | "away";
+export type Condition = "starting" | "empty" | "live" | "stale" | "archive" | "away";
 
 export interface Freshness {
   condition: Condition;
@@ -64,7 +65,7 @@ export function freshness(sight: Sight): Freshness {
 function conditionOf(sight: Sight, age: number | null, answerAge: number | null, allSilent: boolean): Condition {
   if (answerAge === null) return sight.failing ? "away" : "starting";
   if (sight.failing && answerAge > AWAY_AFTER_SECONDS) return "away";
-  if (age === null) return "starting";
+  if (age === null) return "empty";
   if (deliversHistory(sight.feeds, sight.now)) return "archive";
   return age > STALE_AFTER_SECONDS || allSilent ? "stale" : "live";
 }

@@ -61,7 +61,7 @@ function drawAll(): void {
   head.draw(current);
   for (const part of Object.values(parts)) part.draw(current);
   drawnCondition = current.fresh.condition;
-  document.body.dataset["ready"] = String(Boolean(city.hotspots && city.polygons && city.feeds && city.recurrence && city.hotGrids && city.gridHours));
+  document.body.dataset["ready"] = String(current.fresh.condition === "empty" || Boolean(city.hotspots && city.polygons && city.feeds && city.recurrence && city.hotGrids && city.gridHours));
 }
 
 /** Each second only the ages move; a change of condition draws everything, so that no panel looks live a second longer. */

@@ -4,7 +4,7 @@
 // to at most fifteen seconds. Questions of one job are asked again together when their `as_of` differ, so that the numbers on the
 // screen come from one run of the job.
 import { type City, cityClock, type Name, READ } from "./city.ts";
-import { ask, Away, polygons } from "./door.ts";
+import { ask, Away, NotYet, polygons } from "./door.ts";
 import { byHeat } from "./heat.ts";
 import * as questions from "./questions.ts";
 import { asOf } from "./rows.ts";
@@ -140,7 +140,8 @@ export class Rounds {
       this.city.failures.delete(question.name);
     } catch (error) {
       if (error instanceof Away) throw error;
-      this.city.failures.set(question.name, error instanceof Error ? error.message : String(error));
+      if (error instanceof NotYet) this.city.failures.delete(question.name);
+      else this.city.failures.set(question.name, error instanceof Error ? error.message : String(error));
     } finally {
       this.waitingSince = null;
     }

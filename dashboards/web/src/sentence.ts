@@ -26,7 +26,7 @@ function inChinese({ row, neighbours, neighbourShare }: Finding): string {
   const heat = heatOf(row.z);
   if (heat === "cold") return `${facts}${what}明显低于全市一般水平：${numbers}。`;
   if (heat === "even") return `${facts}${what}与随机分布没有显著差别：${numbers}。`;
-  return `${facts}单看偏热，但${numbers}，不低于 0.05，尚不足以判为热点，宜留意。`;
+  return `${facts}单看偏热，但 ${numbers}，不低于 0.05，尚不足以判为热点，宜留意。`;
 }
 
 function inEnglish({ row, neighbours, neighbourShare }: Finding): string {

@@ -67,6 +67,10 @@ describe("a door that does not answer", () => {
   });
 });
 
+test("a door that answers and knows of no event has nothing to show, which is not calm", () => {
+  expect(seen({ asOf: null, feeds: [] })).toMatchObject({ condition: "empty", ageSeconds: null });
+});
+
 test("a clock that runs ahead makes no negative age", () => {
   expect(seen({ asOf: NOW + 5000 }).ageSeconds).toBe(0);
 });

@@ -16,7 +16,7 @@ export interface Curve {
 export function curveOption({ points, title, zone, language }: Curve): Option {
   const moments = points.map(({ at }) => moment(at, zone));
   const size = rem();
-  const label = { color: INK.soft, fontSize: size * 0.95 };
+  const label = { color: INK.soft, fontSize: size * 1.05 };
   // The open hour is drawn as its own hollow point: as part of the line it would look like a fall.
   const closed = points.map(({ events, open }) => (open ? null : events));
   const open = points.map((point) => (point.open ? point.events : null));

@@ -41,7 +41,7 @@ export function detail() {
     follow.textContent = say("followTop", view.language);
     frame.head(view.language, view.grid === null ? say("following", view.language) : "", city.failures.get("gridRows") ?? city.failures.get("gridHours"));
     frame.root.dataset["grid"] = grid ?? "";
-    if (grid === null) return fill(name, say("waiting", view.language));
+    if (grid === null) return fill(name, el("span", { class: "waiting" }, say(next.fresh.condition === "empty" ? "empty" : "waiting", view.language)));
     const known = city.gridRows?.value.gridId === grid ? city.gridRows.value.rows : [];
     const row = known.find((row) => row.category === view.category && row.period === view.period && row.measure === view.measure);
     drawName(name, next, grid);

@@ -18,11 +18,12 @@ export function feeds() {
   frame.body.append(list, heading, refused);
   function draw(scene: Scene): void {
     const { city, view } = scene;
-    frame.head(view.language, "", city.failures.get("feeds") ?? city.failures.get("quarantine"));
-    fill(list, ...(city.feeds?.value ?? []).map((feed) => line(feed, scene)));
+    frame.head(view.language, say("feedsNote", view.language), city.failures.get("feeds") ?? city.failures.get("quarantine"));
+    const nobody = el("li", { class: "waiting" }, say(scene.fresh.condition === "empty" ? "noFeeds" : "waiting", view.language));
+    fill(list, ...(city.feeds ? city.feeds.value.map((feed) => line(feed, scene)) : [nobody]));
     heading.textContent = say("quarantine", view.language);
     const rows = city.quarantine?.value.slice(0, REASONS_SHOWN) ?? [];
-    const none = city.quarantine ? [el("li", {}, say("noQuarantine", view.language))] : [];
+    const none = city.quarantine ? [el("li", { class: "none" }, say("noQuarantine", view.language))] : [];
     fill(refused, ...(rows.length === 0 ? none : rows.map((row) => reason(row, scene))));
   }
   return { root: frame.root, draw };
@@ -39,9 +40,9 @@ function line(feed: Feed, { view, fresh, now, asOf }: Scene): HTMLElement {
     { class: live ? "live" : "silent", "data-feed": feed.source, "data-status": feed.live ? "live" : "silent", "data-events-24h": feed.events24h, "data-rejected-24h": feed.rejected24h },
     el("span", { class: "shape", "aria-hidden": "true" }, live ? "●" : "○"),
     el("b", {}, feed.source),
-    el("span", { class: "state" }, feed.live ? say("feedLive", view.language) : say("feedSilent", view.language)),
+    el("span", { class: "state" }, say(live ? "feedLive" : feed.live ? "feedUnknown" : "feedSilent", view.language)),
     el("span", { class: "age" }, say("ago", view.language, ageWords(age, view.language))),
-    el("span", { class: "number" }, count(feed.events24h), el("small", {}, ` /24h`)),
+    el("span", { class: "number" }, count(feed.events24h)),
   );
 }
 

@@ -7,7 +7,7 @@ import { remember } from "../view.ts";
 import type { Scene } from "./scene.ts";
 
 /** Shapes beside the colours of the condition. */
-const SHAPE: Record<Condition, string> = { starting: "○", live: "●", stale: "■", archive: "◆", away: "✕" };
+const SHAPE: Record<Condition, string> = { starting: "○", empty: "○", live: "●", stale: "■", archive: "◆", away: "✕" };
 
 export function header() {
   const title = el("h1");
@@ -84,6 +84,8 @@ function bannerText({ fresh, view, asOf, zone }: Scene): string {
     }
     case "live":
       return fresh.silent.length > 0 ? say("bannerSilent", language, fresh.silent.join(language === "zh" ? "、" : ", ")) : "";
+    case "empty":
+      return say("bannerEmpty", language);
     case "starting":
       return "";
   }

@@ -48,6 +48,8 @@ export function map() {
   drawing.instance.on("click", (event) => {
     if (typeof event.name === "string" && event.name !== "") scene?.choose({ grid: event.name });
   });
+  // What is selected is for us to say (see `item`); a click would toggle it.
+  drawing.instance.on("selectchanged", () => drawing.again());
   let registered: Polygons | null = null;
   let zoom = 1;
 
@@ -74,8 +76,9 @@ export function map() {
     drawLegend(legend, next);
     zoomIn.setAttribute("aria-label", say("zoomIn", language));
     zoomOut.setAttribute("aria-label", say("zoomOut", language));
-    veil.hidden = fresh.condition === "live" || fresh.condition === "archive";
-    veil.textContent = fresh.condition === "starting" ? "" : say("veil", language);
+    veil.hidden = fresh.condition !== "stale" && fresh.condition !== "away";
+    veil.textContent = say("veil", language);
+    legend.hidden = !city.hotspots;
     empty.textContent = city.polygons ? (city.polygons.value.features.length === 0 ? say("noGrids", language) : "") : say("waiting", language);
     views.show(language, () => asTable(next));
     if (!city.polygons || city.polygons.value.features.length === 0) return;
@@ -177,7 +180,7 @@ function option(scene: Scene, polygons: Polygons, left: number) {
     tooltip: tooltip((params) => hint(scene, rows.get((params as { name: string }).name), (params as { name: string }).name)),
     ...(bordered ? { geo: lines } : {}),
     series: [{
-      type: "map", map: "grids", nameProperty: "grid_id", ...place, z: 2, roam: "move", selectedMode: false, data, labelLayout: { hideOverlap: true },
+      type: "map", map: "grids", nameProperty: "grid_id", ...place, z: 2, roam: "move", selectedMode: "multiple", data, labelLayout: { hideOverlap: true },
       itemStyle: { borderColor: INK.ground, borderWidth: fine ? 0.6 : 1, areaColor: COLOR.unknown },
       label: { show: false },
       emphasis: { label: { show: false }, itemStyle: { borderColor: "#ffffff", borderWidth: 2.5, areaColor: undefined } },
@@ -189,14 +192,18 @@ function item(gridId: string, rows: ReadonlyMap<string, Hotspot>, ranked: readon
   const row = rows.get(gridId);
   const heat = heatOf(row?.z ?? null);
   const rank = ranked.indexOf(gridId) + 1;
+  // Framed grids are "selected", because the library draws those above the others: a neighbour would hide half of the frame.
+  const framed = gridId === chosen || (row !== undefined && isHot(row));
   const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: fine ? 2.5 : 4 } : row && isHot(row) ? { borderColor: "#ffffff", borderWidth: fine ? 1.2 : 2 } : {};
-  const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * (fine ? 0.9 : 1.15), fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: fine ? [0, 3] : [1, 5], borderRadius: 9 };
+  const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * (fine ? 1 : 1.4), fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: fine ? [0, 3] : [1, 5], borderRadius: 9 };
   return {
     name: gridId,
     value: row?.z ?? Number.NaN,
+    selected: framed,
     itemStyle: { areaColor: COLOR[heat], decal: DECAL[heat], ...border },
-    emphasis: { itemStyle: { areaColor: COLOR[heat] } },
-    ...(rank > 0 ? { label, emphasis: { label, itemStyle: { areaColor: COLOR[heat] } } } : {}),
+    emphasis: { itemStyle: { areaColor: COLOR[heat] }, ...(rank > 0 ? { label } : {}) },
+    select: { itemStyle: { areaColor: COLOR[heat], decal: DECAL[heat], ...border }, label: rank > 0 ? label : { show: false } },
+    ...(rank > 0 ? { label } : {}),
   };
 }
 

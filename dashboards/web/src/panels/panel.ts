@@ -42,7 +42,8 @@ export function swap(tools: HTMLElement, body: HTMLElement, changed: () => void)
   let asTable = false;
   const chart = el("div", { class: "chart" });
   const words = el("div", { class: "words", tabindex: 0, hidden: true });
-  const toggle = button("", { class: "quiet", "aria-pressed": "false" }, () => {
+  // Before there is anything to show there is nothing to switch.
+  const toggle = button("", { class: "quiet", "aria-pressed": "false", hidden: true }, () => {
     asTable = !asTable;
     changed();
   });
@@ -51,6 +52,7 @@ export function swap(tools: HTMLElement, body: HTMLElement, changed: () => void)
   return {
     chart,
     show(language, table) {
+      toggle.hidden = false;
       toggle.textContent = say(asTable ? "chart" : "table", language);
       toggle.setAttribute("aria-pressed", String(asTable));
       chart.hidden = asTable;
