@@ -53,6 +53,11 @@ impl AggregateUDFImpl for Aggregated {
         AggregateOrderSensitivity::Beneficial
     }
 
+    /// Rows that come in order are sorted all the same: an order by value still breaks their ties.
+    fn with_beneficial_ordering(self: Arc<Self>, _in_order: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
+        Ok(Some(self))
+    }
+
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let types = arguments.input_fields.iter().chain(arguments.ordering_fields).map(|f| f.data_type().clone());
         let rows = DataType::List(Arc::new(Field::new_list_field(DataType::Struct(row_fields(types)), true)));

@@ -1,5 +1,7 @@
 //! Knox counts against R on two real data sets: meningococcal cases and the burglaries of a Chicago police district.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it cannot compute")]
+
 mod reference;
 
 use functions::knox::{Event, table};

@@ -1,19 +1,20 @@
 //! Reads the reference data of the test folder: CSV, plain or zstd. Where the folder is absent the test says so and passes.
 
 #![allow(dead_code, reason = "each test program uses its part")]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it cannot read")]
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
 
 /// A CSV file in memory.
-pub struct Table {
+pub(crate) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 /// Reads a file below `reference/` of GRIDWATCH_TEST_DATA (default: `../shared/data` beside the workspace).
-pub fn read(file: &str) -> Option<Table> {
+pub(crate) fn read(file: &str) -> Option<Table> {
     let folder = std::env::var_os("GRIDWATCH_TEST_DATA").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
     let path = folder.join("reference").join(file);
@@ -42,18 +43,18 @@ impl Table {
     }
 
     /// A column as it is written.
-    pub fn texts(&self, name: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let column = self.column(name);
         self.rows.iter().map(|row| row[column].clone()).collect()
     }
 
     /// A column of numbers; `NA` becomes NaN.
-    pub fn numbers(&self, name: &str) -> Vec<f64> {
+    pub(crate) fn numbers(&self, name: &str) -> Vec<f64> {
         self.texts(name).iter().map(|t| if t == "NA" { f64::NAN } else { t.parse().unwrap() }).collect()
     }
 
     /// All values of `value` for each `key`.
-    pub fn groups(&self, key: &str, value: &str) -> HashMap<String, Vec<String>> {
+    pub(crate) fn groups(&self, key: &str, value: &str) -> HashMap<String, Vec<String>> {
         let mut groups: HashMap<String, Vec<String>> = HashMap::new();
         for (key, value) in self.texts(key).into_iter().zip(self.texts(value)) {
             groups.entry(key).or_default().push(value);
@@ -62,7 +63,7 @@ impl Table {
     }
 
     /// One table for each combination of the named columns.
-    pub fn split(&self, names: &[&str]) -> Vec<Table> {
+    pub(crate) fn split(&self, names: &[&str]) -> Vec<Table> {
         let columns: Vec<usize> = names.iter().map(|name| self.column(name)).collect();
         let mut parts: HashMap<Vec<&str>, Vec<Vec<String>>> = HashMap::new();
         for row in &self.rows {
