@@ -33,9 +33,7 @@ $(VENV)/.done: tests/requirements.txt
 
 test: build tools
 	cd $(WEB) && npm test
-	cargo test --locked -p contract --lib --test golden --test grids --test local_log --test log_conformance
-	cargo test --release --locked -p gridwatch -p analytics -p ingest --lib
-	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked -p gridwatch -p analytics -p functions --tests
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace --tests
 
 # The figures of README; ARGS=--quick says less in less time.
 bench: build

@@ -90,9 +90,9 @@ async fn log_that_stays_full_is_given_up_at_the_deadline_with_its_name() {
 async fn topics_are_made_once_and_envelopes_land_in_theirs() {
     let log = Arc::new(MemoryLog::new(Arc::new(SystemClock), LogLimits::default()));
     let publisher = Publisher::new(Arc::<MemoryLog>::clone(&log));
-    publisher.ensure_topics(2, crate::Retention::default()).await.unwrap();
-    publisher.ensure_topics(2, crate::Retention::default()).await.unwrap();
-    assert!(matches!(publisher.ensure_topics(3, crate::Retention::default()).await, Err(LogError::TopicDiffers { .. })));
+    publisher.ensure_topics(2, Retention::default()).await.unwrap();
+    publisher.ensure_topics(2, Retention::default()).await.unwrap();
+    assert!(matches!(publisher.ensure_topics(3, Retention::default()).await, Err(LogError::TopicDiffers { .. })));
     publisher.publish(vec![envelope(topic::ALL[0], "call".into()), envelope(topic::QUARANTINE, "refused".into())]).await.unwrap();
     for topic in [topic::ALL[0], topic::QUARANTINE] {
         let mut records = 0;

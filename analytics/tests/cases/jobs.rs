@@ -1,8 +1,6 @@
 //! Every folder of `analytics/jobs/` is whole, its query answers its cases, and its alerts fire and stay quiet as its tests say.
 //!
-//! Case files are of sqllogictest's format, read here by the part of it they use: the crate of that name switches features of
-//! crates below DataFusion on, so that the tests would need a second build of it. In a case file `job('2026-01-08T00:00:00Z')`
-//! where a table may stand is what the folder's query answers with that as `:as_of`; a second instant is `:now`, else they are the
+//! In a case file `job('2026-01-08T00:00:00Z')` where a table may stand is what the folder's query answers with that as `:as_of`; a second instant is `:now`, else they are the
 //! same. It is answered first and alone, as a run does, so that what a case asks of it cannot change how it is planned.
 //! The session has every function and no table: a case makes the few it needs.
 
@@ -13,10 +11,10 @@ use std::process::Command;
 
 use analytics::jobs::{Job, discover, find};
 use analytics::session::{SessionSettings, without_tables};
-use arrow::array::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, Utc};
 use datafusion::prelude::SessionContext;
+
+use crate::slt::{answer, cases};
 
 const FILES: [&str; 5] = ["alerts.yml", "alerts_test.yml", "cases.slt", "job.toml", "query.sql"];
 
@@ -50,96 +48,15 @@ async fn cases_of_every_job_hold_at_any_batch_size_and_partition_count() {
     for folder in folders() {
         let job = find(&folder.display().to_string(), None).unwrap();
         let cases = cases(&folder.join("cases.slt"));
+        assert!(cases.iter().any(|case| case.sql.contains("job('")), "{} never asks the job", folder.display());
         for (batch_rows, threads) in [(8_192, 1), (2, 3)] {
             let session = without_tables(&SessionSettings { threads, ..SessionSettings::default() }).unwrap();
             answer(&session, &format!("SET datafusion.execution.batch_size = {batch_rows}")).await.unwrap();
             for case in &cases {
-                case.hold(&session, &job).await.unwrap_or_else(|why| {
+                let statement = with_job(&session, &case.sql, &job).await;
+                case.hold(&session, statement).await.unwrap_or_else(|why| {
                     panic!("{}:{} at batches of {batch_rows}, {threads} threads: {why}", folder.join("cases.slt").display(), case.line);
                 });
-            }
-        }
-    }
-}
-
-/// One record of a case file.
-struct Case {
-    line: usize,
-    sql: String,
-    expected: Expected,
-}
-
-enum Expected {
-    Done,
-    /// A part of the message.
-    Refused(String),
-    Rows {
-        rows: Vec<String>,
-        sorted: bool,
-    },
-}
-
-fn cases(file: &Path) -> Vec<Case> {
-    let text = read(file);
-    let lines: Vec<&str> = text.lines().collect();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < lines.len() {
-        let end = (at..lines.len()).find(|line| lines[*line].is_empty()).unwrap_or(lines.len());
-        let record: Vec<&str> = lines[at..end].iter().copied().skip_while(|line| line.starts_with('#')).collect();
-        if let [head, body @ ..] = record.as_slice() {
-            let line = end - record.len() + 1;
-            found.push(case(line, head, body).unwrap_or_else(|| panic!("{}:{line}: \"{head}\" is not understood", file.display())));
-        }
-        at = end + 1;
-    }
-    assert!(found.iter().any(|case| case.sql.contains("job('")), "{} never asks the job", file.display());
-    found
-}
-
-fn case(line: usize, head: &str, body: &[&str]) -> Option<Case> {
-    let words: Vec<&str> = head.split(' ').collect();
-    let split = body.iter().position(|line| *line == "----");
-    let sql = body[..split.unwrap_or(body.len())].join("\n");
-    let expected = match (words.as_slice(), split) {
-        (["statement", "ok"], None) => Expected::Done,
-        (["statement" | "query", "error", message @ ..], None) => Expected::Refused(message.join(" ")),
-        (["query", types, sort @ ..], Some(split)) if types.chars().all(|kind| "TIRB".contains(kind)) => {
-            let rows = body[split + 1..].iter().map(|row| spaced(row)).collect();
-            match sort {
-                [] => Expected::Rows { rows, sorted: false },
-                ["rowsort"] => Expected::Rows { rows, sorted: true },
-                _ => return None,
-            }
-        }
-        _ => return None,
-    };
-    Some(Case { line, sql, expected })
-}
-
-fn spaced(row: &str) -> String {
-    row.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-impl Case {
-    async fn hold(&self, session: &SessionContext, job: &Job) -> Result<(), String> {
-        let answered = match with_job(session, &self.sql, job).await {
-            Ok(sql) => answer(session, &sql).await,
-            Err(message) => Err(message),
-        };
-        match (&self.expected, answered) {
-            (Expected::Done, answered) => answered.map(drop),
-            (Expected::Refused(part), Err(message)) if message.contains(part) => Ok(()),
-            (Expected::Refused(part), Err(message)) => Err(format!("it was refused with \"{message}\", not with \"{part}\"")),
-            (Expected::Refused(part), Ok(_)) => Err(format!("it was not refused with \"{part}\"")),
-            (Expected::Rows { .. }, Err(message)) => Err(message),
-            (Expected::Rows { rows, sorted }, Ok(mut found)) => {
-                let mut rows = rows.clone();
-                if *sorted {
-                    rows.sort();
-                    found.sort();
-                }
-                if rows == found { Ok(()) } else { Err(format!("expected\n{}\nfound\n{}", rows.join("\n"), found.join("\n"))) }
             }
         }
     }
@@ -169,19 +86,6 @@ fn statement(job: &Job, arguments: &str) -> Result<String, String> {
         [as_of, now] => Ok(job.statement(*as_of, *now)),
         _ => Err(format!("job('{arguments}') takes one or two instants")),
     }
-}
-
-async fn answer(session: &SessionContext, sql: &str) -> Result<Vec<String>, String> {
-    let frame = session.sql(sql).await.map_err(|error| error.to_string())?;
-    let batches = frame.collect().await.map_err(|error| error.to_string())?;
-    Ok(batches.iter().flat_map(rows).collect())
-}
-
-fn rows(batch: &RecordBatch) -> Vec<String> {
-    let options = FormatOptions::default().with_null("NULL");
-    let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
-    let row = |row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(" ");
-    (0..batch.num_rows()).map(|number| spaced(&row(number))).collect()
 }
 
 #[test]
