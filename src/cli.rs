@@ -22,7 +22,6 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub(crate) enum Command {
     /// Runs everything on this machine: embedded log, ingest, jobs, metrics, SQL and the duty page.
     #[command(after_help = "Example: gridwatch up --data-dir ./city --city demo --seed 7")]

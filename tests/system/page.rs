@@ -33,12 +33,12 @@ fn check() -> Option<Command> {
 
 /// Whether every job the page shows has rows.
 fn shows(up: &Up) -> bool {
-    let rows = |job: &&str| {
+    let rows = |job: &&str| -> bool {
         let body = serde_json::json!({"sql": format!("SELECT count(*) AS rows FROM jobs.{job}")}).to_string();
         let answer = request(up.page, "POST", "/v1/sql", "application/json", &body);
         answer.is_some_and(|(status, body)| status == 200 && !body.contains(r#""rows":[{"rows":0}]"#))
     };
-    JOBS.iter().all(|job| rows(&job))
+    JOBS.iter().all(rows)
 }
 
 fn wait_until_it_shows(up: &Up) {

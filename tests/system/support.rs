@@ -20,7 +20,7 @@ pub(crate) fn program() -> Command {
 
 /// Says what is not tested here and how it could be. Past the test's capture, which hides what a test that passes prints.
 pub(crate) fn skipped(what: &str) {
-    writeln!(std::io::stderr(), "skipped: {what}").unwrap();
+    std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).unwrap();
 }
 
 /// A running `gridwatch up`.
@@ -51,7 +51,6 @@ impl Up {
         let (errors, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
         std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
-                eprintln!("{line}");
                 *heard.lock().unwrap() += &(line + "\n");
             }
         });
@@ -118,6 +117,9 @@ impl Drop for Up {
         // An error says that it ended already.
         self.child.kill().ok();
         self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("it said:\n{}", self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        }
     }
 }
 
