@@ -100,7 +100,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     // Everything that a person may have to mend is looked at before the first role runs.
     let analyze = analyze(&options, &running, metrics.clone(), engine_stopped)?;
     let ingest = ingest(&place, addresses.ingest, &running, metrics.clone(), stopped.clone())?;
-    let page = page(&place, addresses.page, &addresses.door, stopped.clone())?;
+    let page = page(&place, options.city, addresses.page, &addresses.door, stopped.clone())?;
     let exposition = serve_metrics(addresses.metrics, metrics.clone())?;
     let control = control_socket(&place, Arc::clone(&running))?;
     let door = door::supervise(place.clone(), addresses.sql, addresses.door, metrics, stopped.clone());
@@ -227,6 +227,7 @@ impl Observer for Counted {
 
 fn page(
     place: &Place,
+    city: CitySource,
     address: TcpListener,
     door: &TcpListener,
     stop: watch::Receiver<bool>,
@@ -234,8 +235,9 @@ fn page(
     let door = door.local_addr().map_err(|error| Failure::machine("could not listen", &error))?;
     let lake = place.lake();
     let ready = Readiness::new(move || if lake.join("cut.json").is_file() { Ok(()) } else { Err("the lake is being opened".into()) });
-    let router =
-        dashboards::router(DoorAddress::fixed(door), ready, PageSettings { time_zone: place.time_zone.clone(), ..PageSettings::default() });
+    let (city_zh, city_en) = if city == CitySource::Demo { ("示范城", "Demo City") } else { ("", "") };
+    let settings = PageSettings { time_zone: place.time_zone.clone(), city_zh: city_zh.into(), city_en: city_en.into() };
+    let router = dashboards::router(DoorAddress::fixed(door), ready, settings);
     let address = listener(address)?;
     Ok(async move { dashboards::serve(address, router, until(stop)).await.map_err(|error| Failure::machine("the page stopped", &error)) })
 }

@@ -123,6 +123,10 @@ impl Event {
     /// # Errors
     /// Names the field and the [`Reason`]; the bytes are then a matter for quarantine.
     pub fn from_json(bytes: &[u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
+        // A derived reader also takes an array of the fields in their order, which no sender means.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(InvalidEvent::new("", Reason::BadJson, "is an array, not an object"));
+        }
         let event: Self = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
         event.validate(now)?;
         Ok(event)
@@ -153,6 +157,13 @@ impl Event {
             ("grid_id", &self.grid_id),
             ("caller", &self.caller),
             ("unit_id", &self.unit_id),
+            ("stage", &self.stage),
+            ("channel", &self.channel),
+            ("request_kind", &self.request_kind),
+            ("urgency", &self.urgency),
+            ("observed_property", &self.observed_property),
+            ("value_unit", &self.value_unit),
+            ("address_id", &self.address_id),
         ];
         for (field, text) in texts {
             check_text(field, text.as_ref(), TEXT_BYTES_MAX)?;
@@ -171,6 +182,10 @@ impl Event {
                 Reason::TooLong,
                 format!("{} entries, at most {ATTRIBUTES_MAX}", self.attributes.len()),
             ));
+        }
+        for (name, text) in &self.attributes {
+            check_text("attributes", Some(name), ID_BYTES_MAX)?;
+            check_text("attributes", Some(text), TEXT_BYTES_MAX)?;
         }
         if self.value.is_some_and(|value| !value.is_finite()) {
             return Err(InvalidEvent::new("value", Reason::BadNumber, "is not finite"));
