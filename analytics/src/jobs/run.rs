@@ -76,7 +76,7 @@ pub struct Answer {
 pub async fn answer(job: &Job, world: &World, as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<Answer, RunError> {
     let failed = |source| RunError::Query { job: job.name.clone(), source: Box::new(source) };
     let sql = job.query.replace(":as_of", &sql_instant(as_of)).replace(":now", &sql_instant(now));
-    let frame = world.session.sql(&sql).await.map_err(failed)?;
+    let frame = world.frame(&sql).await.map_err(failed)?;
     let columns = Arc::clone(frame.schema().inner());
     let rows = frame.collect().await.map_err(failed)?;
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
