@@ -15,7 +15,7 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::ScalarUDF;
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 
 use crate::cells;
 use crate::consume::records_spec;
@@ -28,6 +28,8 @@ use crate::lake::scan::PinnedTable;
 
 mod calendar;
 mod locating;
+mod named_arguments;
+pub mod syntax;
 mod system;
 mod views;
 
@@ -90,11 +92,24 @@ impl World {
     /// # Errors
     /// The statement is not understood, writes, or fails.
     pub async fn query(&self, statement: &str) -> Result<Vec<RecordBatch>, DataFusionError> {
-        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = self.session.sql_with_options(statement.trim().trim_end_matches(';'), options).await?;
+        let frame = self.frame(statement).await?;
         let columns = Arc::clone(frame.schema().inner());
         let rows = frame.collect().await?;
         Ok(if rows.is_empty() { vec![RecordBatch::new_empty(columns)] } else { rows })
+    }
+
+    /// One statement that only reads, planned and not yet run. The SQL is that of [`syntax`].
+    ///
+    /// # Errors
+    /// The statement is not understood or writes.
+    pub async fn frame(&self, statement: &str) -> Result<DataFrame, DataFusionError> {
+        let state = self.session.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let mut statement = state.sql_to_statement(statement, &dialect)?;
+        syntax::complete(&mut statement)?;
+        let plan = state.statement_to_plan(statement).await?;
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
+        self.session.execute_logical_plan(plan).await
     }
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, ListArray, ListBuilder, StringArray, StringBuilder,
+    StringViewArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
@@ -105,6 +105,14 @@ impl<'a> Arguments<'a> {
             None => None,
         };
         Ok(given.or(self.default_number(index)))
+    }
+
+    /// An option that holds for the whole call, as a day: see [`Self::days`].
+    pub fn day_option(&self, index: usize) -> Result<Option<f64>> {
+        match self.columns.get(index) {
+            Some(_) => self.single(index, self.days(index)?.into_iter()),
+            None => Ok(None),
+        }
     }
 
     /// An option that holds for the whole call, as a text; empty if NULL is its default.
@@ -269,8 +277,18 @@ pub(crate) fn integers(values: impl IntoIterator<Item = Option<i64>>) -> ArrayRe
 }
 
 /// A column of texts for an answer.
-pub(crate) fn texts(values: impl IntoIterator<Item = Option<&'static str>>) -> ArrayRef {
+pub(crate) fn texts<'t>(values: impl IntoIterator<Item = Option<&'t str>>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<StringArray>())
+}
+
+/// A column of lists of texts for an answer.
+pub(crate) fn text_lists<'t>(lists: impl IntoIterator<Item = impl IntoIterator<Item = &'t str>>) -> ArrayRef {
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for list in lists {
+        list.into_iter().for_each(|text| builder.values().append_value(text));
+        builder.append(true);
+    }
+    Arc::new(builder.finish())
 }
 
 /// A column of truth values for an answer.

@@ -31,6 +31,7 @@ pub mod local_moran;
 pub mod mann_kendall;
 pub mod recurrence_interval;
 pub mod repeats;
+pub mod space_time_scan;
 pub mod wilson;
 
 mod nb_upper;
@@ -59,6 +60,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &ears::C2,
     &ears::C3,
     &farrington::FUNCTION,
+    &space_time_scan::FUNCTION,
     &knox::FUNCTION,
     &kaplan_meier::FUNCTION,
     &wilson::FUNCTION,

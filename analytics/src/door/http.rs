@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use datafusion::prelude::SQLOptions;
 use datafusion::sql::parser::{DFParser, Statement};
 use futures::StreamExt;
 use serde::Deserialize;
@@ -78,8 +77,7 @@ async fn sql(State(door): State<Arc<Door>>, Json(request): Json<Request>) -> Res
         return Err(refused(why));
     }
     let world = world(&door).await?;
-    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = world.session.sql_with_options(&request.sql, options).await.map_err(|error| refused(error.to_string()))?;
+    let frame = world.frame(&request.sql).await.map_err(|error| refused(error.to_string()))?;
     let schema = Arc::clone(frame.schema().inner());
     let mut rows = frame.execute_stream().await.map_err(|error| refused(error.to_string()))?;
     let (mut batches, mut count) = (Vec::new(), 0);

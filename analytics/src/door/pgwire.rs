@@ -2,6 +2,7 @@
 //!
 //! Each statement is planned in the newest world and stays in it until its last row: a reader never sees half a commit.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -34,7 +35,7 @@ use super::catalog::PgCatalog;
 use super::maps::MapsAsText;
 use super::{Door, read_only};
 use crate::metrics::chain;
-use crate::session::World;
+use crate::session::{World, syntax};
 
 /// Most connections at a time; beyond it a client waits in the listener's queue.
 const CONNECTIONS_MAX: usize = 100;
@@ -142,7 +143,7 @@ impl QueryParser for WorldParser {
         C: ClientInfo + Unpin + Send + Sync,
     {
         let parser = ExtendedQueryHandler::query_parser(self.service().await?.as_ref());
-        parser.parse_sql(client, sql, types).await
+        parser.parse_sql(client, &completed(sql)?, types).await
     }
 
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
@@ -167,7 +168,7 @@ impl SimpleQueryHandler for Service {
         C::Error: std::fmt::Debug,
         PgWireError: From<<C as futures::Sink<PgWireBackendMessage>>::Error>,
     {
-        SimpleQueryHandler::do_query(self.parser.service().await?.as_ref(), client, query).await
+        SimpleQueryHandler::do_query(self.parser.service().await?.as_ref(), client, &completed(query)?).await
     }
 }
 
@@ -225,6 +226,12 @@ impl QueryHook for ReadOnly {
     ) -> Option<PgWireResult<Response>> {
         None
     }
+}
+
+/// The protocol library parses for itself, so what our SQL has beyond DataFusion is completed in the text it is given.
+fn completed(sql: &str) -> PgWireResult<Cow<'_, str>> {
+    // As PostgreSQL answers a call whose named arguments fit no function.
+    syntax::complete_text(sql).map_err(|error| refuse("42883", error.strip_backtrace()))
 }
 
 fn refuse(code: &str, why: String) -> PgWireError {

@@ -80,7 +80,7 @@ pub struct Answer {
 /// The query fails or answers too much.
 pub async fn answer(job: &Job, world: &World, as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<Answer, RunError> {
     let failed = |source| RunError::Query { job: job.name.clone(), source: Box::new(source) };
-    let frame = world.session.sql(&job.statement(as_of, now)).await.map_err(failed)?;
+    let frame = world.frame(&job.statement(as_of, now)).await.map_err(failed)?;
     let columns = Arc::clone(frame.schema().inner());
     let rows = frame.collect().await.map_err(failed)?;
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();

@@ -15,7 +15,8 @@ async fn cases_of_every_function_hold_at_any_batch_size_and_partition_count() {
     let mut failures = Vec::new();
     for file in files {
         for (batch_rows, threads) in [(8_192, 1), (2, 3)] {
-            let session = without_tables(&SessionSettings { threads, ..SessionSettings::default() }).unwrap();
+            let settings = SessionSettings { threads, time_zone: "UTC".into(), ..SessionSettings::default() };
+            let session = without_tables(&settings).unwrap();
             answer(&session, &format!("SET datafusion.execution.batch_size = {batch_rows}")).await.unwrap();
             for case in cases(&file) {
                 if let Err(why) = case.hold(&session, Ok(case.sql.clone())).await {

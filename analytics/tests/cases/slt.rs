@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use analytics::session::syntax::complete_text;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::SessionContext;
@@ -94,7 +95,8 @@ impl Case {
 
 /// The rows of a statement, or why it was refused.
 pub(crate) async fn answer(session: &SessionContext, sql: &str) -> Result<Vec<String>, String> {
-    let frame = session.sql(sql).await.map_err(|error| error.to_string())?;
+    let sql = complete_text(sql).map_err(|error| error.to_string())?;
+    let frame = session.sql(&sql).await.map_err(|error| error.to_string())?;
     let batches = frame.collect().await.map_err(|error| error.to_string())?;
     Ok(batches.iter().flat_map(rows).collect())
 }

@@ -13,8 +13,13 @@ pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// Reads a file below `reference/` of GRIDWATCH_TEST_DATA (default: `../shared/data` beside the workspace).
+/// Reads a CSV file below `reference/`.
 pub(crate) fn read(file: &str) -> Option<Table> {
+    Some(Table::parse(&text(file)?))
+}
+
+/// The text of a file below `reference/` of GRIDWATCH_TEST_DATA (default: `../shared/data` beside the workspace).
+pub(crate) fn text(file: &str) -> Option<String> {
     let folder = std::env::var_os("GRIDWATCH_TEST_DATA").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
     let path = folder.join("reference").join(file);
@@ -22,13 +27,12 @@ pub(crate) fn read(file: &str) -> Option<Table> {
         eprintln!("skipped: {} is absent; set GRIDWATCH_TEST_DATA to the folder with reference/", path.display());
         return None;
     };
-    let mut text = String::new();
-    if file.ends_with(".zst") {
-        zstd::Decoder::new(bytes.as_slice()).unwrap().read_to_string(&mut text).unwrap();
-    } else {
-        text = String::from_utf8(bytes).unwrap();
+    if !file.ends_with(".zst") {
+        return Some(String::from_utf8(bytes).unwrap());
     }
-    Some(Table::parse(&text))
+    let mut text = String::new();
+    zstd::Decoder::new(bytes.as_slice()).unwrap().read_to_string(&mut text).unwrap();
+    Some(text)
 }
 
 impl Table {
