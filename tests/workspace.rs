@@ -85,7 +85,7 @@ fn each_outside_system_is_named_in_one_place() {
     let places = [
         ("deltalake_core::", "analytics/src/lake/delta.rs"),
         ("redb::", "contract/src/log/local"),
-        ("datafusion_postgres::", "analytics/src/door/pgwire.rs"),
+        ("datafusion_postgres::", "analytics/src/door/pgwire"),
         ("rdkafka::", "contract/src/log/kafka.rs"),
     ];
     for (system, place) in places {

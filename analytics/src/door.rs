@@ -11,12 +11,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use self::catalog::PgCatalog;
 use crate::session::{SessionError, SessionSettings, World, Worlds};
 
-mod catalog;
 mod http;
-mod maps;
 mod pgwire;
 mod read_only;
 
@@ -51,7 +48,7 @@ impl Door {
 pub async fn serve(lake: &Path, settings: SessionSettings, postgres: TcpListener, http: TcpListener) -> Result<(), DoorError> {
     let door = Arc::new(Door { worlds: Mutex::new(Worlds::open(lake, settings).await?) });
     tokio::select! {
-        done = pgwire::serve(Arc::clone(&door), PgCatalog::new().map_err(SessionError::from)?, postgres) => done?,
+        done = pgwire::serve(Arc::clone(&door), postgres) => done?,
         done = axum::serve(http, http::router(door)) => done?,
     }
     Ok(())

@@ -31,11 +31,14 @@ use datafusion_postgres::{DfSessionService, Parser};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::catalog::PgCatalog;
-use super::maps::MapsAsText;
+use self::catalog::PgCatalog;
+use self::maps::MapsAsText;
 use super::{Door, read_only};
 use crate::metrics::chain;
 use crate::session::{World, syntax};
+
+mod catalog;
+mod maps;
 
 /// Most connections at a time; beyond it a client waits in the listener's queue.
 const CONNECTIONS_MAX: usize = 100;
@@ -44,7 +47,8 @@ const CONNECTIONS_MAX: usize = 100;
 type Prepared = (String, Option<(Statement, LogicalPlan)>);
 
 /// Serves the protocol until the listener fails.
-pub(super) async fn serve(door: Arc<Door>, catalog: PgCatalog, listener: TcpListener) -> std::io::Result<()> {
+pub(super) async fn serve(door: Arc<Door>, listener: TcpListener) -> std::io::Result<()> {
+    let catalog = PgCatalog::new().map_err(std::io::Error::other)?;
     let handlers = Arc::new(Handlers::new(door, catalog));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
