@@ -1,7 +1,6 @@
 //! A city runs for years: commits that come every second leave a lake that still opens quickly, and old versions go.
 //!
 //! Small files reach their steady number within minutes; an hour (`SECONDS` = 3600) was seen to have the same.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails where it stands")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! The same events in any order, repeated, and cut into any batches give the same tables.
 //!
 //! What order may change is left out of the comparison: offsets and times of ingest.
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::sync::Arc;
 
