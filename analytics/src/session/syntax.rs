@@ -1,6 +1,6 @@
 //! What our SQL has beyond DataFusion's: two rewrites of the syntax tree between parsing a statement and planning it.
 //!
-//! [`named_arguments`] for calls with names, and `(f(…)).z`, PostgreSQL's way to read one field of a struct, which DataFusion
+//! `named_arguments` for calls with names, and `(f(…)).z`, PostgreSQL's way to read one field of a struct, which DataFusion
 //! knows only as `(f(…))['z']`. Each works wherever an expression stands: in views, subqueries, windows, GROUP BY.
 
 use std::borrow::Cow;
