@@ -334,4 +334,7 @@ pub(crate) struct DoorOptions {
     /// Most bytes of address space: beyond it the process ends and is started again.
     #[arg(long, default_value_t = 6 * 1024 * 1024 * 1024)]
     pub(crate) address_space_max: u64,
+    /// The process it serves for; without it there is nobody to serve.
+    #[arg(long)]
+    pub(crate) parent: u32,
 }

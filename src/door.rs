@@ -59,6 +59,7 @@ async fn wait(time: Duration) {
 fn start(place: &Place, postgres: &TcpListener, http: &TcpListener) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("sql-door").arg("--data-dir").arg(&place.data_dir).arg("--lake").arg(place.lake()).arg("--time-zone").arg(&place.time_zone);
+    command.arg("--parent").arg(std::process::id().to_string());
     let inherit = |listener: &TcpListener| listener.as_fd().try_clone_to_owned().map(Stdio::from);
     command.stdin(inherit(postgres)?).stdout(inherit(http)?).kill_on_drop(true).spawn()
 }
@@ -82,6 +83,10 @@ fn inherited(listener: std::io::Result<OwnedFd>) -> std::io::Result<tokio::net::
 /// Limits of the operating system, which hold where the engine's own do not; and an end with the parent, however it ends.
 fn bound(options: &DoorOptions) -> rustix::io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // A parent that died before this line sends no signal any more.
+    if std::os::unix::process::parent_id() != options.parent {
+        return Err(rustix::io::Errno::SRCH);
+    }
     let limit = |resource, most: u64| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::As, options.address_space_max)?;
     limit(Resource::Core, 0)

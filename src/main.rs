@@ -25,7 +25,7 @@ mod replay;
 mod sql;
 mod up;
 
-/// Rows are many small strings; the system's allocator takes a tenth of the time of committing them.
+/// Rows are many small strings, and the system's allocator is slow at them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -7,6 +7,8 @@ use analytics::session::Worlds;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 
+use ingest::feeds::Format;
+
 use crate::cli::{Place, QuarantineCommand, QuarantineOptions, QuarantineReplayOptions};
 use crate::failure::Failure;
 use crate::replay::{self, Plan};
@@ -52,11 +54,12 @@ async fn select(
 /// Maps the payloads of a feed again. Those that are accepted now become events; repeating it makes duplicates, never doubles.
 async fn again(options: QuarantineReplayOptions) -> Result<(), Failure> {
     let place = &options.rows.place;
-    pipeline::feed(place, &options.feed)?;
+    let csv = pipeline::feed(place, &options.feed)?.format == Format::Csv;
     let rows = select(place, "payload", Some(&options.feed), options.reason.as_deref(), None).await?;
     let folder = place.data_dir.join(format!("quarantine-replay-{}", std::process::id()));
     let done = async {
-        let files = write(&folder, &rows).map_err(|error| Failure::machine("could not write the payloads to be read again", &error))?;
+        let files =
+            write(&folder, &rows, csv).map_err(|error| Failure::machine("could not write the payloads to be read again", &error))?;
         let plan = Plan { feed: options.feed.clone(), files, speed: "max".to_owned(), limit: None, again: true };
         replay::carry_out(place, &plan, options.rows.format, false).await
     };
@@ -67,22 +70,18 @@ async fn again(options: QuarantineReplayOptions) -> Result<(), Failure> {
     done
 }
 
-/// A payload of CSV is a header and a row: rows with one header go into one file, as they came. Payloads of JSON all have a first line
-/// of their own and need no header, so they are one file as well.
-fn write(folder: &Path, rows: &[RecordBatch]) -> std::io::Result<Vec<PathBuf>> {
+/// A payload of CSV is a header and a row: rows with one header go into one file below it, as they came. Values of JSON stand one
+/// after another in one file.
+fn write(folder: &Path, rows: &[RecordBatch], csv: bool) -> std::io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     let mut by_header: BTreeMap<String, String> = BTreeMap::new();
     for batch in rows {
         let payloads = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(std::io::Error::other)?;
         for payload in payloads.as_string::<i32>().iter().flatten() {
-            let (header, row) = match payload.split_once('\n') {
-                Some((header, row)) if !payload.trim_start().starts_with(['{', '[']) => (header, row),
-                _ => ("", payload),
-            };
-            let file =
-                by_header.entry(header.to_owned()).or_insert_with(|| if header.is_empty() { String::new() } else { format!("{header}\n") });
-            file.push_str(row);
+            let (header, row) = if csv { payload.split_once('\n').unwrap_or((payload, "")) } else { ("", payload) };
+            let file = by_header.entry(header.to_owned()).or_insert_with(|| header.to_owned());
             file.push('\n');
+            file.push_str(row);
         }
     }
     let mut files = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kills::event;
+use crate::load::event;
 use crate::support::{Up, request, root, skipped, sql};
 
 /// Tables and views of the surface, each with a column it must have.
@@ -139,11 +139,11 @@ fn metrics_are_those_declared(up: &Up) {
     let golden = root().join("tests/system/metrics.txt");
     let seen = declared(&text);
     let known: BTreeSet<String> = std::fs::read_to_string(&golden).unwrap_or_default().lines().map(str::to_owned).collect();
-    let missing = |from: &BTreeSet<String>, other: &BTreeSet<String>| {
-        from.difference(other).filter(|line| !RARE.iter().any(|name| line.starts_with(name))).cloned().collect::<Vec<_>>().join("\n")
-    };
-    assert_eq!(missing(&known, &seen), "", "declared in {} but not shown", golden.display());
-    assert_eq!(missing(&seen, &known), "", "shown but not declared in {}", golden.display());
+    let rare = |line: &&String| RARE.iter().any(|name| line.starts_with(name));
+    let hidden: Vec<_> = known.difference(&seen).filter(|line| !rare(line)).collect();
+    let undeclared: Vec<_> = seen.difference(&known).collect();
+    assert!(hidden.is_empty(), "declared in {} but not shown: {hidden:#?}", golden.display());
+    assert!(undeclared.is_empty(), "shown but not declared in {}: {undeclared:#?}", golden.display());
     assert!(text.contains("\ngridwatch_balance_difference_records 0\n"), "the balance holds");
     if is_there("promtool") {
         let mut check = Command::new("promtool")

@@ -3,12 +3,10 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::kills::send;
-use crate::support::{Up, ledger, program, request, skipped, sql};
+use crate::load::{event, nothing_lost, under_load};
+use crate::support::{Up, program, request, skipped, sql};
 
 /// `up` that cannot start: its exit code and what it said.
 fn refused(data: &Path, extra: &[&str]) -> (Option<i32>, String) {
@@ -65,49 +63,23 @@ fn a_second_up_on_the_same_folder_is_told_about_the_first_which_goes_on() {
     assert_eq!(up.end("TERM"), Some(0));
 }
 
-/// Sends from two threads until `ended` answers; what was acknowledged.
-fn load(up: Up, name: &str, ended: impl FnOnce(Up)) -> Vec<String> {
-    let (stop, acked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-    let senders: Vec<_> = (0..2)
-        .map(|sender| {
-            let (address, stop, acked, name) = (up.ingest, Arc::clone(&stop), Arc::clone(&acked), format!("{name}{sender}"));
-            std::thread::spawn(move || send(address, name, stop, acked))
-        })
-        .collect();
-    ended(up);
-    stop.store(true, Ordering::SeqCst);
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
-    std::mem::take(&mut acked.lock().unwrap())
-}
-
-fn nothing_lost(folder: &Path, data: &Path, acked: &[String]) {
-    let lines: Vec<String> = acked.iter().map(|id| format!("load\t{id}")).collect();
-    std::fs::write(folder.join("acked.tsv"), lines.join("\n")).unwrap();
-    if let Some(said) = ledger(data, &["--acked", folder.join("acked.tsv").to_str().unwrap()]) {
-        println!("{} acknowledged: {said}", acked.len());
-        assert_eq!(said["broken"], serde_json::json!([]), "{said}");
-    }
-    let check = program().args(["check", "--format", "csv", "--data-dir"]).arg(data).output().unwrap();
-    assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
-}
-
 #[test]
 fn ctrl_c_under_load_commits_what_was_acknowledged_and_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let acked = load(Up::start(&data, &["--city", "none"]), "c", |up| {
+    let acked = under_load(Up::start(&data, &["--city", "none"]), "c", |up| {
         std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(up.end("INT"), Some(0), "Ctrl-C ends with exit code 0");
     });
     assert!(acked.len() > 500, "the load was acknowledged at all: {}", acked.len());
     // No start in between: what was acknowledged is in the lake already.
-    nothing_lost(folder.path(), &data, &acked);
+    nothing_lost(folder.path(), &data, &acked.into_iter().map(|id| ("load", id)).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_kept_folder_goes_on_and_knows_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
-    let batch = |ids: std::ops::Range<u64>| ids.map(|id| crate::kills::event(&format!("k{id}"), id)).collect::<Vec<_>>().join("\n");
+    let batch = |ids: std::ops::Range<u64>| ids.map(|id| event(&format!("k{id}"), id)).collect::<Vec<_>>().join("\n");
     let up = Up::start(folder.path(), &["--city", "none"]);
     assert_eq!(request(up.ingest, "POST", "/v1/events", "application/x-ndjson", &batch(0..30)).unwrap().0, 202);
     assert_eq!(up.end("TERM"), Some(0));
@@ -150,7 +122,7 @@ fn a_full_disk_is_said_and_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let data = disk.0.path().join("data");
     let mut said = String::new();
-    let acked = load(Up::start(&data, &["--city", "none"]), "f", |up| {
+    let acked = under_load(Up::start(&data, &["--city", "none"]), "f", |up| {
         let (code, heard) = up.ends_by_itself(Duration::from_secs(60));
         assert_eq!(code, Some(74), "{heard}");
         said = heard;
@@ -163,5 +135,5 @@ fn a_full_disk_is_said_and_loses_nothing_acknowledged() {
     let up = Up::start(&data, &["--city", "none"]);
     up.eventually("SELECT count(DISTINCT event_id) >= {n} AS n FROM events".replace("{n}", &acked.len().to_string()).as_str(), "n", true);
     assert_eq!(up.end("TERM"), Some(0));
-    nothing_lost(folder.path(), &data, &acked);
+    nothing_lost(folder.path(), &data, &acked.into_iter().map(|id| ("load", id)).collect::<Vec<_>>());
 }

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Up, ledger, program, request};
+use crate::load::{nothing_lost, under_load};
+use crate::support::{Up, program};
 
 /// Kills of `up` under load over HTTP, and kills of `replay`.
 const HTTP_KILLS: u64 = 15;
@@ -21,45 +20,13 @@ fn dice(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-pub(crate) fn event(id: &str, minute: u64) -> String {
-    format!(
-        r#"{{"event_id":"{id}","source":"load","kind":"hotline_call","occurred_at":"2026-01-{:02}T{:02}:{:02}:00Z","category":"noise","address":"Mill Road {}"}}"#,
-        1 + minute / 1440 % 28,
-        minute / 60 % 24,
-        minute % 60,
-        minute % 40
-    )
-}
-
-/// Sends batches until told to stop; keeps what was acknowledged.
-pub(crate) fn send(address: std::net::SocketAddr, name: String, stop: Arc<AtomicBool>, acked: Arc<Mutex<Vec<String>>>) {
-    for batch in 0..u64::MAX {
-        if stop.load(Ordering::SeqCst) {
-            return;
-        }
-        let ids: Vec<String> = (0..20).map(|n| format!("{name}-{batch}-{n}")).collect();
-        let body: Vec<String> = ids.iter().enumerate().map(|(n, id)| event(id, batch * 20 + n as u64)).collect();
-        match request(address, "POST", "/v1/events", "application/x-ndjson", &body.join("\n")) {
-            Some((202, _)) => acked.lock().unwrap().extend(ids),
-            Some((status, answer)) => assert!(status >= 500, "{status}: {answer}"),
-            None => std::thread::sleep(Duration::from_millis(1)),
-        }
-    }
-}
-
-fn kill_under_http_load(data: &Path, cycle: u64, state: &mut u64, acked: &Arc<Mutex<Vec<String>>>) {
+/// Kills `up` at a random moment under load; what was acknowledged until then.
+fn kill_under_http_load(data: &Path, cycle: u64, state: &mut u64) -> Vec<String> {
     let up = Up::start(data, &["--city", "none", "--commit-interval-ms", "50"]);
-    let stop = Arc::new(AtomicBool::new(false));
-    let senders: Vec<_> = (0..2)
-        .map(|sender| {
-            let (address, stop, acked) = (up.ingest, Arc::clone(&stop), Arc::clone(acked));
-            std::thread::spawn(move || send(address, format!("k{cycle}-{sender}"), stop, acked))
-        })
-        .collect();
-    std::thread::sleep(Duration::from_millis(5 + dice(state) % 800));
-    up.kill();
-    stop.store(true, Ordering::SeqCst);
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    under_load(up, &format!("k{cycle}-"), |up| {
+        std::thread::sleep(Duration::from_millis(5 + dice(state) % 800));
+        up.kill();
+    })
 }
 
 const ROWS: usize = 20_000;
@@ -99,11 +66,11 @@ fn replay(folder: &Path, data: &Path) -> std::process::Command {
 fn nothing_acknowledged_is_lost_and_nothing_doubled_by_kills_at_random_moments() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let acked = Arc::new(Mutex::new(Vec::new()));
+    let mut acked = Vec::new();
     let mut state = 7;
     own_feed(folder.path());
     for cycle in 0..HTTP_KILLS {
-        kill_under_http_load(&data, cycle, &mut state, &acked);
+        acked.extend(kill_under_http_load(&data, cycle, &mut state));
     }
     for _ in 0..REPLAY_KILLS {
         let mut running = replay(folder.path(), &data).stdout(std::process::Stdio::null()).spawn().unwrap();
@@ -112,15 +79,9 @@ fn nothing_acknowledged_is_lost_and_nothing_doubled_by_kills_at_random_moments()
         running.wait().unwrap();
     }
     assert!(replay(folder.path(), &data).status().unwrap().success(), "the replay that is left alone ends well");
-    let acked = acked.lock().unwrap().clone();
+    println!("{} kills", HTTP_KILLS + REPLAY_KILLS);
     assert!(acked.len() > 500, "the load was acknowledged at all: {}", acked.len());
-    let mut lines: Vec<String> = acked.iter().map(|id| format!("load\t{id}")).collect();
-    lines.extend((0..ROWS).map(|row| format!("load-file\tr{row}")));
-    std::fs::write(folder.path().join("acked.tsv"), lines.join("\n")).unwrap();
-    if let Some(said) = ledger(&data, &["--acked", folder.path().join("acked.tsv").to_str().unwrap()]) {
-        println!("{} kills, {} acknowledged: {said}", HTTP_KILLS + REPLAY_KILLS, acked.len());
-        assert_eq!(said["broken"], serde_json::json!([]), "{said}");
-    }
-    let check = program().args(["check", "--format", "csv", "--data-dir"]).arg(&data).output().unwrap();
-    assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+    let mut all: Vec<(&str, String)> = acked.into_iter().map(|id| ("load", id)).collect();
+    all.extend((0..ROWS).map(|row| ("load-file", format!("r{row}"))));
+    nothing_lost(folder.path(), &data, &all);
 }

@@ -4,6 +4,7 @@
 mod demo_city;
 mod failures;
 mod kills;
+mod load;
 mod page;
 mod second_chances;
 mod support;
