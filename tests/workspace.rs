@@ -38,7 +38,8 @@ fn crates_depend_only_downstream() {
         ("contract", &[][..]),
         ("functions", &[][..]),
         ("ingest", &["contract"][..]),
-        ("analytics", &["contract", "functions"][..]),
+        ("deciding", &["contract"][..]),
+        ("analytics", &["contract", "deciding", "functions"][..]),
         ("dashboards", &[][..]),
         ("gridwatch", &["contract", "ingest", "analytics", "dashboards"][..]),
     ]
@@ -52,10 +53,12 @@ fn crates_depend_only_downstream() {
 }
 
 #[test]
-fn the_statistics_know_no_io() {
+fn statistics_and_deciding_know_no_io() {
     let all = dependencies();
-    for forbidden in ["tokio", "object_store", "deltalake-core", "datafusion", "redb", "axum"] {
-        assert!(!all["functions"].contains(forbidden), "functions depends on {forbidden}");
+    for (name, forbidden) in ["functions", "deciding"].into_iter().flat_map(|name| {
+        ["tokio", "object_store", "deltalake-core", "datafusion", "redb", "axum"].into_iter().map(move |forbidden| (name, forbidden))
+    }) {
+        assert!(!all[name].contains(forbidden), "{name} depends on {forbidden}");
     }
 }
 

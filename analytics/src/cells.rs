@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 use contract::schema::time_type;
 use contract::{Kind, Offsets};
 use datafusion::prelude::SessionContext;
+use deciding::rows::{CellParts, month_of};
+use deciding::state::CellKey;
 
-use crate::decide::CellKey;
 use crate::lake::TableSpec;
-use crate::rows::{CellParts, month_of};
 
 /// Position under which a commit of `cells` names the version of `records` it covers.
 pub const RECORDS_VERSION: &str = "records";
@@ -118,9 +118,9 @@ fn take(parts: &mut CellParts, batch: &RecordBatch) {
     };
     for row in 0..batch.num_rows() {
         let Some(kind) = value(&kinds, row).and_then(|name| Kind::from_name(&name)) else { continue };
-        let hour = DateTime::<Utc>::from_timestamp_micros(hours.value(row)).map_or(0, crate::rows::hour_of);
+        let hour = DateTime::<Utc>::from_timestamp_micros(hours.value(row)).map_or(0, deciding::rows::hour_of);
         let key = CellKey { grid_id: value(&grids, row), category: value(&categories, row), hour };
         let sums = parts.entry((value(&sources, row).unwrap_or_default(), kind, key)).or_default();
-        *sums = (sums.0 + events.value(row), sums.1 + events.value(row) * crate::rows::voices(kind));
+        *sums = (sums.0 + events.value(row), sums.1 + events.value(row) * deciding::rows::voices(kind));
     }
 }

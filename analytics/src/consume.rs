@@ -19,14 +19,14 @@ use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, Stored};
 use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
+use deciding::rows::{self, CellParts, Decided, Tally};
+use deciding::state::PartitionState;
 
 use crate::cells;
 use crate::cut::Cut;
-use crate::decide::PartitionState;
 use crate::grid_store::GridStore;
 use crate::lake::delta::{Change, Table};
 use crate::lake::{LakeError, Positions, TableSpec};
-use crate::rows::{self, CellParts, Decided, Tally};
 use crate::{recover, relocate};
 
 /// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 300 MiB of log.
@@ -112,6 +112,8 @@ struct Reader {
 struct Pending {
     decided: Vec<Decided>,
     offsets: Offsets,
+    /// A partition may hold more than a turn takes.
+    backlog: bool,
 }
 
 /// Consumes the log into the lake.
@@ -173,14 +175,22 @@ impl Consumer {
     /// # Errors
     /// As of the first turn that fails; what was committed before it stays.
     pub async fn drain(&mut self, mut on_turn: impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
+        self.turns(true, &mut on_turn).await
+    }
+
+    /// Commits what the log holds in one turn, or in several: while there is a backlog, or until nothing is left.
+    async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
         let mut total = 0;
         let mut began = Instant::now();
         let mut pending = self.reader.decide().await?;
         while let Some(batch) = pending {
             let reading_next = Instant::now();
             let watermarks = self.reader.watermarks();
+            let go_on = until_empty || batch.backlog;
+            let reader = &mut self.reader;
+            let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
-            let (next, turn) = tokio::join!(self.reader.decide(), commit(&mut self.records, &mut self.cells, batch, &mut self.offsets));
+            let (next, turn) = tokio::join!(decide, commit(&mut self.records, &mut self.cells, batch, &mut self.offsets));
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
@@ -209,7 +219,7 @@ impl Consumer {
                     self.drain(&mut on_turn).await?;
                     return Ok(());
                 }
-                _ = ticks.tick() => { self.drain(&mut on_turn).await?; }
+                _ = ticks.tick() => { self.turns(false, &mut on_turn).await?; }
             }
         }
     }
@@ -243,12 +253,14 @@ impl Reader {
         let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
         let mut offsets = Offsets::default();
         let mut tasks = Vec::new();
+        let mut backlog = false;
         for (partition, (state, next)) in &mut self.partitions {
             let batch = self.log.fetch(&partition.topic, partition.partition, *next, FETCH_BYTES_MAX, Duration::ZERO).await?;
             if batch.records.is_empty() {
                 continue;
             }
             *next = batch.next;
+            backlog |= batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>() > FETCH_BYTES_MAX / 2;
             offsets.advance(partition.clone(), batch.next);
             tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(state), Arc::clone(&grids)));
         }
@@ -258,7 +270,7 @@ impl Reader {
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").0 = state;
             decided.push(rows);
         }
-        Ok((!decided.is_empty()).then_some(Pending { decided, offsets }))
+        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, backlog }))
     }
 
     fn watermarks(&self) -> BTreeMap<String, DateTime<Utc>> {
@@ -282,7 +294,7 @@ fn spawn_decide(partition: TopicPartition, records: Vec<Stored>, mut state: Part
 }
 
 async fn commit(records: &mut Table, cells: &mut Table, batch: Pending, offsets: &mut Offsets) -> Result<(u64, Vec<Tally>), ConsumeError> {
-    let Pending { decided, offsets: reached } = batch;
+    let Pending { decided, offsets: reached, .. } = batch;
     let mut positions = positions(&reached);
     let mut parts = CellParts::new();
     let (mut rows, mut tallies) = (Vec::new(), Vec::new());

@@ -8,14 +8,14 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use contract::{Offsets, TopicPartition};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use deciding::rows::hour_of;
+use deciding::state::{CellKey, PartitionState, Seen};
 use futures::StreamExt;
 
 use crate::cells::{self, RECORDS_VERSION};
 use crate::consume::{ConsumeError, positions};
-use crate::decide::{CellKey, PartitionState, Seen};
 use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
-use crate::rows::hour_of;
 
 /// A session over `records`.
 pub(crate) fn session(records: &Table) -> Result<SessionContext, ConsumeError> {

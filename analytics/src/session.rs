@@ -13,7 +13,7 @@ use contract::grids::GridSet;
 use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 
@@ -124,6 +124,8 @@ impl std::fmt::Debug for World {
 pub struct Worlds {
     lake: PathBuf,
     settings: SessionSettings,
+    /// Shared by all worlds: one bound on memory, and what is known of files outlives a cut.
+    runtime: Arc<RuntimeEnv>,
     records: Table,
     cells: Table,
     jobs: JobTables,
@@ -141,7 +143,8 @@ impl Worlds {
         let records = Table::open(records_spec(lake)).await?;
         let cells = Table::open(cells::spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| SessionError::File { path: lake.to_owned(), source })?;
-        Ok(Self { lake: lake.to_owned(), settings, records, cells, jobs: JobTables::open(lake), grids, newest: None })
+        let runtime = runtime(&settings)?;
+        Ok(Self { lake: lake.to_owned(), settings, runtime, records, cells, jobs: JobTables::open(lake), grids, newest: None })
     }
 
     /// The newest world. The same one as before while nothing was committed.
@@ -168,12 +171,13 @@ impl Worlds {
     }
 
     async fn build(&self, cut: Cut, grids: Arc<GridSet>) -> Result<World, SessionError> {
-        let session = without_tables(&self.settings)?;
+        let session = with_functions(&self.settings, Arc::clone(&self.runtime))?;
         locating::register(&session, &grids);
         session.register_table("records", Arc::new(PinnedTable::new(self.records.snapshot()?, Some("occurred_at"))))?;
         session.register_table("cell_parts", Arc::new(PinnedTable::new(self.cells.snapshot()?, Some("hour"))))?;
         session.register_batch("grids", locating::with_finest(&grids)?)?;
-        views::create(&session).await?;
+        let revised = self.records.may_exceed("revision", 0)?;
+        views::create(&session, revised).await?;
         let catalog = session.catalog(CATALOG).expect("the default catalog is made with the session");
         register_jobs(catalog.as_ref(), &self.jobs)?;
         catalog.register_schema("system", system::schema(&cut, &self.jobs, &self.lake)?)?;
@@ -187,7 +191,11 @@ impl Worlds {
 /// # Errors
 /// The settings name an unknown time zone.
 pub fn without_tables(settings: &SessionSettings) -> Result<SessionContext, DataFusionError> {
-    let mut session = empty(settings)?;
+    with_functions(settings, runtime(settings)?)
+}
+
+fn with_functions(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> Result<SessionContext, DataFusionError> {
+    let mut session = empty(settings, runtime);
     functions::register(&mut session)?;
     for function in &settings.scalar_functions {
         session.register_udf(ScalarUDF::clone(function));
@@ -197,7 +205,7 @@ pub fn without_tables(settings: &SessionSettings) -> Result<SessionContext, Data
 }
 
 /// A session with the catalog and limits, and nothing in it.
-fn empty(settings: &SessionSettings) -> Result<SessionContext, DataFusionError> {
+fn empty(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(true)
@@ -209,8 +217,11 @@ fn empty(settings: &SessionSettings) -> Result<SessionContext, DataFusionError> 
     options.execution.enable_recursive_ctes = false;
     // Counting rows of 1,000 small files needs their footers once, not once a query.
     options.execution.parquet.metadata_size_hint = Some(64 * 1024);
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(settings.memory_bytes, 1.0).build_arc()?;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    SessionContext::new_with_config_rt(config, runtime)
+}
+
+fn runtime(settings: &SessionSettings) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    RuntimeEnvBuilder::new().with_memory_limit(settings.memory_bytes, 1.0).build_arc()
 }
 
 fn register_jobs(catalog: &dyn CatalogProvider, jobs: &JobTables) -> Result<(), SessionError> {

@@ -180,6 +180,16 @@ impl Table {
         })
     }
 
+    /// Whether a row of the version this handle stands at may hold more than `value` in the integer column `column`, by what the
+    /// table's log says of its files; true where it does not say.
+    ///
+    /// # Errors
+    /// The version's log cannot be read.
+    pub fn may_exceed(&self, column: &str, value: i64) -> Result<bool, LakeError> {
+        let state = self.table.snapshot().map_err(|source| store_error(&spec_name(&self.spec), "list the files of", source))?;
+        Ok(state.log_data().iter().any(|file| file.stats().is_none_or(|statistics| exceeds(&statistics, column, value))))
+    }
+
     /// Commits rows, removals and positions together; answers the new version.
     ///
     /// # Errors
@@ -314,6 +324,13 @@ fn writer_properties() -> WriterProperties {
     WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"))).build()
 }
 
+/// Whether a file may hold more than `value` in an integer column, by its statistics; a column of NULLs has no greatest value.
+fn exceeds(statistics: &str, column: &str, value: i64) -> bool {
+    let Ok(said) = serde_json::from_str::<serde_json::Value>(statistics) else { return true };
+    let all_null = || said["nullCount"][column].as_u64().zip(said["numRecords"].as_u64()).is_some_and(|(nulls, rows)| nulls == rows);
+    said["maxValues"][column].as_i64().map_or_else(|| !all_null(), |greatest| greatest > value)
+}
+
 async fn create(spec: &TableSpec) -> Result<DeltaTable, DeltaTableError> {
     let kernel: StructType = spec.schema.as_ref().try_into_kernel()?;
     let mut builder = CreateBuilder::new()
@@ -357,4 +374,17 @@ fn spec_name(spec: &TableSpec) -> (String, String) {
 
 fn store_error((table, path): &(String, String), action: &'static str, source: DeltaTableError) -> LakeError {
     LakeError::Store { action, table: table.clone(), path: path.clone(), source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_that_do_not_say_are_taken_for_the_worst() {
+        let known = r#"{"numRecords":7,"maxValues":{"revision":2},"nullCount":{"revision":0,"case_id":7}}"#;
+        assert!(exceeds(known, "revision", 1) && !exceeds(known, "revision", 2));
+        assert!(!exceeds(known, "case_id", 0), "a column of NULLs exceeds nothing");
+        assert!(exceeds(known, "value", 0) && exceeds("", "revision", 9));
+    }
 }

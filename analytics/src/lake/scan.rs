@@ -14,6 +14,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -117,7 +118,13 @@ impl TableProvider for PinnedTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let mut source = ParquetSource::new(self.table_schema.clone()).with_table_parquet_options(state.table_options().parquet.clone());
+        // Files never change, so what their footers say is kept from one cut's queries to the next's.
+        let runtime = state.runtime_env();
+        let store = runtime.object_store(ObjectStoreUrl::local_filesystem())?;
+        let footers = CachedParquetFileReaderFactory::new(store, runtime.cache_manager.get_file_metadata_cache());
+        let mut source = ParquetSource::new(self.table_schema.clone())
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(footers));
         if let Some(predicate) = self.physical(state, filters)? {
             source = source.with_predicate(predicate);
         }

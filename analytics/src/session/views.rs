@@ -8,16 +8,17 @@ const EVENT: &str = "event_id, source, kind, occurred_at, received_at, case_id, 
     observed_property, value, value_unit, address, address_id, caller, lon, lat, grid_id, deadline_at, attributes, ingested_at, log_topic, \
     log_partition, log_offset, mapping_version, revision, located_by";
 
-/// Creates the views over `records`, `cell_parts` and `grids`.
-pub(super) async fn create(session: &SessionContext) -> Result<()> {
+/// The newest revision: an event whose id has a later body is left out. Row groups without revisions are never opened for the
+/// inner query, because their statistics say revision = 0.
+const NEWEST: &str = "AND NOT EXISTS (SELECT 1 FROM records AS newer WHERE newer.disposition = 'accepted' AND newer.revision > 0 \
+    AND newer.source = records.source AND newer.event_id = records.event_id AND newer.revision > records.revision)";
+
+/// Creates the views over `records`, `cell_parts` and `grids`; `revised` is whether `records` may hold a second body of an event.
+pub(super) async fn create(session: &SessionContext, revised: bool) -> Result<()> {
+    // Where nothing was revised a count need not read every id.
+    let newest = if revised { NEWEST } else { "" };
     let views = [
-        // The newest revision: an event whose id has a later body is left out. Row groups without revisions are never opened
-        // for the inner query, because their statistics say revision = 0.
-        format!(
-            "CREATE VIEW events AS SELECT {EVENT} FROM records WHERE disposition = 'accepted' AND NOT EXISTS (\
-             SELECT 1 FROM records AS newer WHERE newer.disposition = 'accepted' AND newer.revision > 0 \
-             AND newer.source = records.source AND newer.event_id = records.event_id AND newer.revision > records.revision)"
-        ),
+        format!("CREATE VIEW events AS SELECT {EVENT} FROM records WHERE disposition = 'accepted' {newest}"),
         "CREATE VIEW hotline_calls AS SELECT event_id AS call_id, source, occurred_at AS called_at, received_at, channel, caller AS caller_pseudonym, \
          request_kind, category AS category_code, urgency, case_id, address AS address_text, address_id, lon, lat, grid_id, unit_id, deadline_at, attributes, \
          ingested_at FROM events WHERE kind = 'hotline_call'"

@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
 use contract::log::Stored;
 use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, TopicPartition, schema, topic};
-use sha2::Digest;
 
-use crate::decide::{Candidate, CellKey, PartitionState};
+use crate::fingerprint;
+use crate::state::{Candidate, CellKey, PartitionState};
 
 /// Hours of events and contacts to add to (or take from) a cell.
 pub type CellParts = HashMap<(Arc<str>, Kind, CellKey), (i64, i64)>;
@@ -78,7 +78,7 @@ impl Decider<'_> {
         let grid = grid.map(|grid| self.names.intern(grid)).zip(located_by);
         let category = event.category.as_deref().map(|name| self.names.intern(name));
         let cell = CellKey { grid_id: grid.as_ref().map(|(grid, _)| Arc::clone(grid)), category, hour: hour_of(event.occurred_at) };
-        let (source, body_hash) = (self.names.intern(&event.source), body_hash(&event));
+        let (source, body_hash) = (self.names.intern(&event.source), fingerprint::of(&event));
         let occurred_at = event.occurred_at.timestamp_micros();
         let candidate = Candidate { source: &source, event_id: &event.event_id, occurred_at, body_hash, cell: cell.clone(), rules };
         let decision = self.state.decide(candidate);
@@ -124,12 +124,6 @@ pub const fn voices(kind: Kind) -> i64 {
 pub fn hour_of(at: DateTime<Utc>) -> i32 {
     // Year 9999 is hour 70 million; chrono's own range stays within i32 hours.
     i32::try_from(at.timestamp().div_euclid(3_600)).unwrap_or(i32::MAX)
-}
-
-/// Fingerprint of an event's contract JSON (the first 64 bits of its SHA-256): stable across versions, because the lake keeps it.
-pub fn body_hash(event: &Event) -> i64 {
-    let digest = sha2::Sha256::digest(event.to_json());
-    i64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
 }
 
 fn add(cells: &mut CellParts, key: (Arc<str>, Kind, CellKey), (events, voices): (i64, i64)) {
