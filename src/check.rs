@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::RowsOptions;
 use crate::control;
 use crate::failure::Failure;
-use crate::{clock, output, pipeline};
+use crate::{clock, log, output, pipeline};
 
 /// Runs the command; on a folder where `up` runs, it is `up` that checks, because it holds the log.
 pub(crate) async fn run(options: RowsOptions) -> Result<(), Failure> {
@@ -16,7 +16,7 @@ pub(crate) async fn run(options: RowsOptions) -> Result<(), Failure> {
         let answer = control::ask(&place.data_dir, "/check", &json!({}), |_| ()).await?;
         serde_json::from_value(answer).map_err(|error| Failure::machine("could not read the answer", &error))?
     } else {
-        let log = pipeline::log(&place, &clock::system()).await?;
+        let log = log::open(&place, &clock::system()).await?;
         check::run(&place.lake(), Some(log.as_ref())).await.map_err(|error| Failure::machine("could not check", &error))?
     };
     let rows: Vec<Vec<String>> = findings

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::cli::{DoorOptions, Place};
 use crate::failure::Failure;
 use crate::pipeline;
-use crate::up::until;
+use crate::roles::until;
 
 /// Pause before the child is started again; doubled at each failure in a row up to the longest.
 const RESTART_PAUSE: Duration = Duration::from_millis(50);

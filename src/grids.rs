@@ -10,7 +10,7 @@ use contract::grids::LevelSpec;
 
 use crate::cli::{GridsCommand, GridsLoadOptions, GridsOptions, RowsOptions};
 use crate::failure::Failure;
-use crate::{clock, output, pipeline};
+use crate::{clock, log, output, pipeline};
 
 /// Runs the command.
 pub(crate) async fn run(options: GridsOptions) -> Result<(), Failure> {
@@ -42,7 +42,7 @@ fn list(rows: &RowsOptions) -> Result<(), Failure> {
 async fn locate(rows: &RowsOptions) -> Result<(), Failure> {
     pipeline::existing(&rows.place)?;
     let (clock, lake) = (clock::system(), rows.place.lake());
-    let log = pipeline::log(&rows.place, &clock).await?;
+    let log = log::open(&rows.place, &clock).await?;
     let failed = |error: &dyn std::error::Error| Failure::machine("could not locate again", error);
     let mut consumer = Consumer::open(log, &lake, clock).await.map_err(|error| failed(&error))?;
     consumer.drain(|_| ()).await.map_err(|error| failed(&error))?;

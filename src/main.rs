@@ -11,17 +11,20 @@ mod cli;
 mod clock;
 mod config;
 mod control;
+mod deploy;
 mod door;
 mod failure;
 mod feeds;
 mod grids;
 mod jobs;
+mod log;
 mod metrics_server;
 mod output;
 mod pipeline;
 mod progress;
 mod quarantine;
 mod replay;
+mod roles;
 mod sql;
 mod up;
 
@@ -70,6 +73,10 @@ async fn run(command: cli::Command) -> Result<(), failure::Failure> {
         Command::Grids(options) => grids::run(options).await,
         Command::Quarantine(options) => quarantine::run(options).await,
         Command::City(options) => city::write(&options),
+        Command::Ingest(options) => deploy::ingest(options).await,
+        Command::Analyze(options) => deploy::analyze(options).await,
+        Command::Serve(options) => deploy::serve(options).await,
+        Command::Dashboard(options) => deploy::dashboard(options).await,
         Command::SqlDoor(options) => door::serve(options).await,
     }
 }

@@ -1,21 +1,16 @@
-//! The parts a command is wired from: data folder, log, feeds, publisher. Used by `up`, `replay` and `check`.
+//! The parts a command is wired from: data folder, feeds, publisher. Used by `up`, `replay` and `check`.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use analytics::metrics::chain;
 use contract::clock::Clock;
-use contract::log::local::{LocalLog, LocalOptions};
-use contract::log::{EventLog, LogError};
+use contract::log::EventLog;
 use ingest::feeds::{self, Feed};
-use ingest::{Mapper, PseudonymKey, Publisher, Retention};
+use ingest::{Mapper, PseudonymKey, Publisher};
 
 use crate::cli::Place;
 use crate::failure::Failure;
-
-/// Partitions of each topic: enough for two consumers each on the cores of one machine; fixed once a log is made.
-const PARTITIONS: u32 = 4;
 
 /// Makes the data folder, if needed, and sees that it can be written.
 pub(crate) fn data_folder(place: &Place) -> Result<(), Failure> {
@@ -26,30 +21,6 @@ pub(crate) fn data_folder(place: &Place) -> Result<(), Failure> {
     std::fs::create_dir_all(&place.data_dir).map_err(|error| refused("make", &error))?;
     let probe = place.data_dir.join(".writable");
     std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map_err(|error| refused("write to", &error))
-}
-
-/// Opens the embedded log and its topics. Blocks while the file is checked.
-pub(crate) async fn log(place: &Place, clock: &Arc<dyn Clock>) -> Result<Arc<dyn EventLog>, Failure> {
-    if place.log != "local" {
-        return Err(Failure::configuration(format!("log \"{}\" is not available in this version", place.log)).hint("use --log local"));
-    }
-    let path = std::path::absolute(place.log_file()).unwrap_or_else(|_| place.log_file());
-    let log = LocalLog::open(&path, Arc::clone(clock), LocalOptions::default()).map_err(|error| refused(&error))?;
-    let log: Arc<dyn EventLog> = Arc::new(log);
-    publisher(&log).ensure_topics(PARTITIONS, retention(place)).await.map_err(|error| refused(&error))?;
-    Ok(log)
-}
-
-/// How long and how much the log keeps of what the lake holds.
-fn retention(place: &Place) -> Retention {
-    Retention { age: Some(Duration::from_secs(place.log_retention_hours * 3600)), bytes: Some(place.log_retention_bytes) }
-}
-
-fn refused(error: &LogError) -> Failure {
-    match error {
-        LogError::InUse { .. } => Failure::configuration(chain(error)).hint("stop the other process, or choose another --data-dir"),
-        _ => Failure::machine("could not open the log", error),
-    }
 }
 
 /// The feeds in the binary and those of one's own.

@@ -22,7 +22,7 @@ use crate::cli::{self, Place, ReplayOptions};
 use crate::control::{self, Line};
 use crate::failure::Failure;
 use crate::progress::Shown;
-use crate::{clock, output, pipeline};
+use crate::{clock, log, output, pipeline};
 
 /// What is to be replayed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -158,7 +158,7 @@ async fn here(place: &Place, plan: &Plan, shown: &Shown) -> Result<Outcome, Fail
     let clock = clock::system();
     let feed = plan.feed(place)?;
     let mapper = pipeline::mapper(&feed, &clock, &pipeline::key(place)?)?;
-    let log = pipeline::log(place, &clock).await?;
+    let log = log::open(place, &clock).await?;
     let failed = |error: &dyn std::error::Error| Failure::machine("could not commit to the lake", error);
     let mut consumer = Consumer::open(Arc::clone(&log), &place.lake(), Arc::clone(&clock)).await.map_err(|error| failed(&error))?;
     // What an earlier run left in the log is committed first, so that it is not counted as of this replay.
@@ -214,7 +214,7 @@ fn shutdown() -> tokio_util::sync::CancellationToken {
     let token = tokio_util::sync::CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
-        crate::up::signal().await;
+        crate::roles::signal().await;
         cancelled.cancel();
     });
     token

@@ -12,13 +12,10 @@ use analytics::consume::Turn;
 use analytics::engine::{self, EngineSettings};
 use analytics::metrics::{Metrics, chain};
 use analytics::{check, jobs};
-use contract::Reason;
 use contract::clock::Clock;
 use contract::log::EventLog;
 use dashboards::{DoorAddress, PageSettings, Readiness};
 use ingest::sources::file;
-use ingest::sources::http::{self, HttpLimits, HttpState};
-use ingest::{Mapper, Observer, Publisher};
 use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -26,7 +23,8 @@ use crate::cli::{CitySource, Place, UpOptions};
 use crate::control::{self, Line};
 use crate::failure::Failure;
 use crate::replay::{Outcome, Plan, file_options};
-use crate::{city, clock, door, metrics_server, pipeline};
+use crate::roles::{self, Roles, bind, signal, until};
+use crate::{city, clock, door, log, pipeline};
 
 /// Longest wait for a replay's records to be committed after they were appended.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(600);
@@ -56,27 +54,13 @@ impl Addresses {
     fn bind(options: &UpOptions) -> Result<Self, Failure> {
         let internal = SocketAddr::from(([127, 0, 0, 1], 0));
         Ok(Self {
-            page: bind(options.page, "the duty page", "--page")?,
-            ingest: bind(options.ingest, "ingest", "--ingest")?,
-            metrics: bind(options.metrics, "/metrics", "--metrics")?,
-            sql: bind(options.sql, "SQL", "--sql")?,
-            door: bind(internal, "the page's SQL", "--page")?,
+            page: bind(options.page, "the duty page", "--page", false)?,
+            ingest: bind(options.ingest, "ingest", "--ingest", false)?,
+            metrics: bind(options.metrics, "/metrics", "--metrics", false)?,
+            sql: bind(options.sql, "SQL", "--sql", false)?,
+            door: bind(internal, "the page's SQL", "--page", false)?,
         })
     }
-}
-
-fn bind(address: SocketAddr, what: &str, option: &str) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() {
-        let sentence = format!("{what} may not listen on {address}: this version has neither users nor TLS");
-        return Err(Failure::configuration(sentence)
-            .hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it")));
-    }
-    let listener = TcpListener::bind(address).map_err(|error| {
-        Failure::configuration(format!("{what} needs {address}, which is not free: {error}"))
-            .hint(format!("choose another with {option} HOST:PORT; port 0 picks a free one"))
-    })?;
-    listener.set_nonblocking(true).map_err(|error| Failure::machine("could not listen", &error))?;
-    Ok(listener)
 }
 
 /// Runs the command until a signal.
@@ -85,7 +69,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     pipeline::data_folder(&place)?;
     let addresses = Addresses::bind(&options)?;
     let clock = clock::system();
-    let log = pipeline::log(&place, &clock).await?;
+    let log = log::open(&place, &clock).await?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("GRIDWATCH_REVISION").unwrap_or("unknown"));
     let running = Arc::new(Running {
         place: place.clone(),
@@ -99,24 +83,24 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     let (stop_engine, engine_stopped) = watch::channel(false);
     // Everything that a person may have to mend is looked at before the first role runs.
     let analyze = analyze(&options, &running, metrics.clone(), engine_stopped)?;
-    let ingest = ingest(&place, addresses.ingest, &running, metrics.clone(), stopped.clone())?;
+    let ingest = roles::ingest(&place, addresses.ingest, &running.log, &running.clock, metrics.clone(), stopped.clone())?;
     let page = page(&place, options.city, addresses.page, &addresses.door, stopped.clone())?;
-    let exposition = serve_metrics(addresses.metrics, metrics.clone())?;
+    let exposition = roles::serve_metrics(addresses.metrics, metrics.clone())?;
     let control = control_socket(&place, Arc::clone(&running))?;
     let door = door::supervise(place.clone(), addresses.sql, addresses.door, metrics, stopped.clone());
-    let mut roles = Roles::default();
-    roles.start("analyze", analyze);
-    roles.start("ingest", ingest);
-    roles.start("page", page);
-    roles.start("metrics", exposition);
-    roles.start("control", control);
-    roles.start("sql", async move { door.await.map_err(|error| Failure::machine("could not run the SQL process", &error)) });
+    let mut running_roles = Roles::default();
+    running_roles.start("analyze", analyze);
+    running_roles.start("ingest", ingest);
+    running_roles.start("page", page);
+    running_roles.start("metrics", exposition);
+    running_roles.start("control", control);
+    running_roles.start("sql", async move { door.await.map_err(|error| Failure::machine("could not run the SQL process", &error)) });
     if let Some(demo) = demo {
-        roles.start("city", city::stream(demo, Arc::clone(&log), clock, options.speed, stopped));
+        running_roles.start("city", city::stream(demo, Arc::clone(&log), clock, options.speed, stopped));
     }
     let ended = tokio::select! {
         () = signal() => Ok(()),
-        ended = roles.first_to_end() => ended,
+        ended = running_roles.first_to_end() => ended,
     };
     tokio::spawn(async {
         signal().await;
@@ -124,42 +108,13 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
         std::process::exit(0);
     });
     stop.send_replace(true);
-    roles.wait_for("ingest").await;
-    roles.wait_for("city").await;
+    running_roles.wait_for("ingest").await;
+    running_roles.wait_for("city").await;
     stop_engine.send_replace(true);
-    let drained = roles.wait_for("analyze").await;
+    let drained = running_roles.wait_for("analyze").await;
     pipeline::remove(&control::socket(&place.data_dir));
-    roles.end();
+    running_roles.end();
     ended.and(drained.unwrap_or(Ok(())))
-}
-
-type Role = tokio::task::JoinHandle<Result<(), Failure>>;
-
-/// The tasks that make up the process; the first to end ends all.
-#[derive(Default)]
-struct Roles(Vec<(&'static str, Role)>);
-
-impl Roles {
-    fn start(&mut self, name: &'static str, role: impl Future<Output = Result<(), Failure>> + Send + 'static) {
-        self.0.push((name, tokio::spawn(role)));
-    }
-
-    async fn first_to_end(&mut self) -> Result<(), Failure> {
-        let (ended, index, _) = futures::future::select_all(self.0.iter_mut().map(|(_, role)| role)).await;
-        let (name, _) = self.0.remove(index);
-        let ended = ended.unwrap_or_else(|error| Err(Failure::machine(&format!("{name} stopped unexpectedly"), &error)));
-        ended.and_then(|()| Err(Failure::machine(&format!("{name} stopped"), &std::io::Error::other("it should run until a signal"))))
-    }
-
-    async fn wait_for(&mut self, name: &str) -> Option<Result<(), Failure>> {
-        let index = self.0.iter().position(|(role, _)| *role == name)?;
-        let (_, role) = self.0.remove(index);
-        Some(role.await.unwrap_or_else(|error| Err(Failure::machine("a role stopped unexpectedly", &error))))
-    }
-
-    fn end(self) {
-        self.0.into_iter().for_each(|(_, role)| role.abort());
-    }
 }
 
 fn analyze(
@@ -184,47 +139,6 @@ fn analyze(
     })
 }
 
-fn listener(listener: TcpListener) -> Result<tokio::net::TcpListener, Failure> {
-    tokio::net::TcpListener::from_std(listener).map_err(|error| Failure::machine("could not listen", &error))
-}
-
-fn ingest(
-    place: &Place,
-    address: TcpListener,
-    running: &Running,
-    metrics: Metrics,
-    stop: watch::Receiver<bool>,
-) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
-    let key = pipeline::key(place)?;
-    let mappers: Vec<Arc<Mapper>> =
-        pipeline::feeds(place)?.iter().map(|feed| pipeline::mapper(feed, &running.clock, &key)).collect::<Result<_, _>>()?;
-    let state = HttpState::new(
-        mappers,
-        Publisher::new(Arc::clone(&running.log)),
-        Arc::clone(&running.clock),
-        Arc::new(Counted(metrics)),
-        HttpLimits::default(),
-    );
-    let address = listener(address)?;
-    Ok(async move { http::serve(address, state, until(stop)).await.map_err(|error| Failure::machine("ingest stopped", &error)) })
-}
-
-/// Ingest's happenings as metrics. Records are counted when they are committed, requests here.
-#[derive(Debug)]
-struct Counted(Metrics);
-
-impl Observer for Counted {
-    fn published(&self, _source: &str, _events: u64) {
-        self.0.request_answered(202);
-    }
-
-    fn rejected(&self, _source: &str, _reason: Reason, _rows: u64) {}
-
-    fn refused(&self, status: u16) {
-        self.0.request_answered(status);
-    }
-}
-
 fn page(
     place: &Place,
     city: CitySource,
@@ -238,15 +152,8 @@ fn page(
     let (city_zh, city_en) = if city == CitySource::Demo { ("示范城", "Demo City") } else { ("", "") };
     let settings = PageSettings { time_zone: place.time_zone.clone(), city_zh: city_zh.into(), city_en: city_en.into() };
     let router = dashboards::router(DoorAddress::fixed(door), ready, settings);
-    let address = listener(address)?;
+    let address = roles::listener(address)?;
     Ok(async move { dashboards::serve(address, router, until(stop)).await.map_err(|error| Failure::machine("the page stopped", &error)) })
-}
-
-fn serve_metrics(address: TcpListener, metrics: Metrics) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
-    let address = listener(address)?;
-    Ok(
-        async move { axum::serve(address, metrics_server::router(metrics)).await.map_err(|error| Failure::machine("/metrics stopped", &error)) },
-    )
 }
 
 fn control_socket(place: &Place, running: Arc<Running>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
@@ -255,26 +162,6 @@ fn control_socket(place: &Place, running: Arc<Running>) -> Result<impl Future<Ou
     pipeline::remove(&path);
     let listener = UnixListener::bind(&path).map_err(|error| Failure::machine("could not open the control socket", &error))?;
     Ok(async move { control::serve(listener, running).await.map_err(|error| Failure::machine("the control socket stopped", &error)) })
-}
-
-/// Resolves when `stop` turns true.
-pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
-    // A sender that is gone is a stop too.
-    drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// Ctrl-C or SIGTERM.
-pub(crate) async fn signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "the addresses are the command's result")]

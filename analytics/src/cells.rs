@@ -72,39 +72,48 @@ fn order(key: &(Arc<str>, Kind, CellKey)) -> (i32, Kind, &str, Option<&str>, Opt
     (key.2.hour, key.1, &key.0, key.2.grid_id.as_deref(), key.2.category.as_deref())
 }
 
-/// Computes from `records` (registered in `session`) the parts of rows at or beyond `covered`: what a crash left out.
+/// Computes the parts of rows at or beyond `covered`: what a crash left out, or what several writers have added. `session` holds
+/// `records`, and as `added` the files of it that can hold such rows.
 ///
 /// # Errors
 /// The lake cannot be read.
 pub async fn missing(session: &SessionContext, covered: &Offsets, reached: &Offsets) -> datafusion::error::Result<CellParts> {
     let mut parts = CellParts::new();
-    for (partition, next) in reached.iter() {
-        let from = covered.next(partition);
-        if from >= next {
-            continue;
-        }
-        let rows = format!(
-            "disposition = 'accepted' AND log_topic = '{}' AND log_partition = {} AND log_offset >= {from}",
-            partition.topic.replace('\'', "''"),
-            partition.partition
-        );
-        let added =
-            format!("SELECT grid_id, category, source, kind, date_trunc('hour', occurred_at) AS hour, 1 AS sign FROM records WHERE {rows}");
-        let left = format!(
-            "SELECT former.grid_id, former.category, former.source, former.kind, date_trunc('hour', former.occurred_at) AS hour, -1 AS sign \
-             FROM records AS former JOIN (SELECT source, event_id, revision FROM records WHERE {rows} AND revision > 0) AS newer \
+    let Some(beyond) = beyond(covered, reached) else { return Ok(parts) };
+    let rows = format!("disposition = 'accepted' AND {beyond}");
+    let added =
+        format!("SELECT grid_id, category, source, kind, date_trunc('hour', occurred_at) AS hour, 1 AS sign FROM added WHERE {rows}");
+    let revised = format!("SELECT source, event_id, revision FROM added WHERE {rows} AND revision > 0");
+    let mut sources = added;
+    if session.sql(&revised).await?.count().await? > 0 {
+        sources += &format!(
+            " UNION ALL SELECT former.grid_id, former.category, former.source, former.kind, date_trunc('hour', former.occurred_at) AS hour, -1 AS sign \
+             FROM records AS former JOIN ({revised}) AS newer \
              ON former.source = newer.source AND former.event_id = newer.event_id AND former.revision = newer.revision - 1 \
              WHERE former.disposition = 'accepted'"
         );
-        let sums = format!(
-            "SELECT grid_id, category, source, kind, hour, sum(sign) AS events FROM ({added} UNION ALL {left}) GROUP BY grid_id, category, source, kind, hour"
-        );
-        for batch in session.sql(&sums).await?.collect().await? {
-            take(&mut parts, &batch);
-        }
+    }
+    let sums = format!(
+        "SELECT grid_id, category, source, kind, hour, sum(sign) AS events FROM ({sources}) GROUP BY grid_id, category, source, kind, hour"
+    );
+    for batch in session.sql(&sums).await?.collect().await? {
+        take(&mut parts, &batch);
     }
     parts.retain(|_, sums| *sums != (0, 0));
     Ok(parts)
+}
+
+/// The condition on rows at or beyond `covered`; `None` where there are none.
+pub(crate) fn beyond(covered: &Offsets, reached: &Offsets) -> Option<String> {
+    let of_partitions: Vec<_> = reached
+        .iter()
+        .filter(|(partition, next)| covered.next(partition) < *next)
+        .map(|(partition, _)| {
+            let (topic, from) = (partition.topic.replace('\'', "''"), covered.next(partition));
+            format!("log_topic = '{topic}' AND log_partition = {} AND log_offset >= {from}", partition.partition)
+        })
+        .collect();
+    (!of_partitions.is_empty()).then(|| format!("({})", of_partitions.join(" OR ")))
 }
 
 fn take(parts: &mut CellParts, batch: &RecordBatch) {

@@ -8,7 +8,7 @@
 //!
 //! A failed commit stops the loop: the decided batches are dropped, and a restart reads them again and decides the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,25 +16,32 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::grids::GridSet;
-use contract::log::{EventLog, LogError, Remedy, Stored};
+use contract::log::{EventLog, LogError, Remedy};
 use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
-use deciding::rows::{self, CellParts, Decided, Tally};
-use deciding::state::PartitionState;
+use deciding::rows::{CellParts, Decided, Tally};
 
 use crate::cells;
 use crate::cut::Cut;
 use crate::grid_store::GridStore;
 use crate::lake::delta::{Change, Table};
 use crate::lake::{LakeError, Positions, TableSpec};
+use crate::metrics::chain;
 use crate::{recover, relocate};
 
-/// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 300 MiB of log.
-const FETCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+mod reader;
+
+use reader::{Held, Pending, Reader};
 
 /// Position of a partition in `records` and `cells`.
 pub fn position_name(partition: &TopicPartition) -> String {
     partition.to_string()
+}
+
+/// Position in `records` that counts the offsets of a partition at which no record stands: a broker's gaps, and what was gone
+/// before the lake began.
+pub fn skipped_name(partition: &TopicPartition) -> String {
+    format!("skipped/{partition}")
 }
 
 /// The table `records` in the lake.
@@ -75,6 +82,11 @@ pub enum ConsumeError {
 }
 
 impl ConsumeError {
+    /// Whether nothing was committed because another process has partitions we believed ours.
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Lake(error) if error.is_fenced())
+    }
+
     /// What the caller has to do.
     pub const fn remedy(&self) -> Remedy {
         match self {
@@ -99,21 +111,31 @@ pub struct Turn {
     pub took: Duration,
 }
 
-/// Reads partitions and decides their records.
+/// What came of a step.
 #[derive(Debug)]
-struct Reader {
-    log: Arc<dyn EventLog>,
-    partitions: BTreeMap<TopicPartition, (PartitionState, u64)>,
-    grids: GridStore,
+pub enum Step {
+    /// So many records were committed.
+    Committed(u64),
+    /// Another process has partitions we believed ours; nothing was committed.
+    Overtaken(ConsumeError),
+    /// The log is away; try again.
+    Waits(ConsumeError),
 }
 
-/// Decided records on their way to the lake.
-#[derive(Debug)]
-struct Pending {
-    decided: Vec<Decided>,
-    offsets: Offsets,
-    /// A partition may hold more than a turn takes.
-    backlog: bool,
+/// Pause before a log that is away is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Says that consuming waits, and waits.
+pub(crate) async fn wait_out(error: &ConsumeError) {
+    tracing::warn!(error = %chain(error), "consuming waits for the log");
+    tokio::time::sleep(RETRY_PAUSE).await;
+}
+
+/// Ticks that keep their distance when one is missed.
+pub(crate) fn ticks(interval: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Consumes the log into the lake.
@@ -121,38 +143,106 @@ struct Pending {
 pub struct Consumer {
     reader: Reader,
     records: Table,
-    cells: Table,
+    /// `None` where several processes share the partitions and one of them derives the cells (see [`crate::derive`]).
+    cells: Option<Table>,
     lake: PathBuf,
     clock: Arc<dyn Clock>,
     offsets: Offsets,
+    skipped: Offsets,
     cut: Cut,
 }
 
 impl Consumer {
-    /// Opens the lake, takes positions, ids and watermarks from it, mends `cells` if a crash left it behind.
+    /// Opens the lake for a process that has every partition to itself: takes positions, ids and watermarks from it, and mends
+    /// `cells` if a crash left it behind.
     ///
     /// # Errors
     /// The lake or the log cannot be read; the log no longer holds, or never held, the position the lake stands at.
     pub async fn open(log: Arc<dyn EventLog>, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
-        std::fs::create_dir_all(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
-        let mut records = Table::open(records_spec(lake)).await?;
+        let mut consumer = Self::join(Arc::clone(&log), lake, clock).await?;
         let mut cells = Table::open(cells::spec(lake)).await?;
         let all = partitions_of(log.as_ref()).await?;
-        let offsets = positions_of(&mut records, &all).await?;
-        for (partition, next) in offsets.iter() {
-            let (first, end) = log.watermarks(&partition.topic, partition.partition).await?;
-            check_position(partition, next, first, end)?;
-        }
-        let states = recover::states(&records).await?;
+        consumer.take_over(all.iter().cloned().collect()).await?;
         let covered = positions_of(&mut cells, &all).await?;
-        recover::cells(&records, &mut cells, &covered, &offsets).await?;
-        relocate::rebuild_cells(&mut records, &mut cells, &offsets).await?;
-        let partitions = states_by_partition(all, states, &offsets);
-        let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
-        let mut consumer =
-            Self { reader: Reader { log, partitions, grids }, records, cells, lake: lake.to_owned(), clock, offsets, cut: Cut::default() };
+        recover::cells(&consumer.records, &mut cells, &covered, &consumer.offsets).await?;
+        relocate::rebuild_cells(&mut consumer.records, &mut cells, &consumer.offsets).await?;
+        consumer.cells = Some(cells);
         consumer.publish(consumer.reader.watermarks())?;
         Ok(consumer)
+    }
+
+    /// Opens the lake for a process that shares the partitions with others: it has none until [`Consumer::step`] gives it some,
+    /// and commits `records` alone.
+    ///
+    /// # Errors
+    /// The lake cannot be opened.
+    pub async fn join(log: Arc<dyn EventLog>, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
+        std::fs::create_dir_all(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
+        let records = Table::open(records_spec(lake)).await?;
+        let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
+        let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
+        Ok(Self { reader: Reader::new(log, grids), records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut })
+    }
+
+    /// Lets go of partitions that are no longer ours and takes over those that have become ours.
+    ///
+    /// # Errors
+    /// The lake or the log cannot be read; the log no longer holds, or never held, the position the lake stands at.
+    async fn follow(&mut self) -> Result<(), ConsumeError> {
+        let assigned = self.reader.log.assigned(&topic::ALL).await?;
+        self.reader.partitions.retain(|partition, _| assigned.contains(partition));
+        let new: BTreeSet<_> = assigned.into_iter().filter(|partition| !self.reader.partitions.contains_key(partition)).collect();
+        if !new.is_empty() {
+            self.take_over(new).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a partition is ours.
+    pub fn holds(&self, partition: &TopicPartition) -> bool {
+        self.reader.partitions.contains_key(partition)
+    }
+
+    /// Forgets what it holds; the next [`Consumer::follow`] reads it anew from the lake.
+    fn let_go(&mut self) {
+        self.reader.partitions.clear();
+    }
+
+    /// Starts reading partitions where the table stands.
+    async fn take_over(&mut self, new: BTreeSet<TopicPartition>) -> Result<(), ConsumeError> {
+        self.records.refresh(None).await?;
+        let mut fresh = Positions::new();
+        let mut held = BTreeMap::new();
+        for partition in &new {
+            let (first, end) = self.reader.log.watermarks(&partition.topic, partition.partition).await?;
+            let standing = self.records.position(&position_name(partition)).await?.map(i64::cast_unsigned);
+            let skipped = self.records.position(&skipped_name(partition)).await?.map_or(0, i64::cast_unsigned);
+            let (next, skipped) = match standing {
+                Some(next) => (reader::check_position(partition, next, first, end)?, skipped),
+                None => {
+                    // Said before the first record comes: from now on the log may not lose one unnoticed.
+                    fresh.insert(position_name(partition), first.cast_signed());
+                    fresh.extend((first > 0).then(|| (skipped_name(partition), first.cast_signed())));
+                    (first, first)
+                }
+            };
+            held.insert(partition.clone(), Held { next, skipped, ..Held::default() });
+        }
+        if !fresh.is_empty() {
+            self.records.commit(Change { positions: fresh, ..Change::default() }).await?;
+        }
+        for (partition, state) in recover::states(&self.records, &new).await? {
+            if let Some(held) = held.get_mut(&partition) {
+                held.state = state;
+            }
+        }
+        for (partition, held) in &held {
+            self.offsets.advance(partition.clone(), held.next);
+            self.skipped.advance(partition.clone(), held.skipped);
+        }
+        tracing::debug!(partitions = held.len(), "took over partitions where the lake stands");
+        self.reader.partitions.extend(held);
+        Ok(())
     }
 
     /// The cut readers see.
@@ -190,7 +280,8 @@ impl Consumer {
             let reader = &mut self.reader;
             let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
-            let (next, turn) = tokio::join!(decide, commit(&mut self.records, &mut self.cells, batch, &mut self.offsets));
+            let (next, turn) =
+                tokio::join!(decide, commit(&mut self.records, self.cells.as_mut(), batch, &mut self.offsets, &mut self.skipped));
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
@@ -200,7 +291,8 @@ impl Consumer {
         Ok(total)
     }
 
-    /// Consumes until `stop` resolves: a turn each `interval` while records come, at once while there is a backlog.
+    /// Consumes until `stop` resolves: a turn each `interval` while records come, at once while there is a backlog. A log that is
+    /// away is waited out.
     ///
     /// # Errors
     /// As [`Consumer::drain`].
@@ -210,8 +302,7 @@ impl Consumer {
         stop: impl Future<Output = ()>,
         mut on_turn: impl FnMut(&Turn),
     ) -> Result<(), ConsumeError> {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = ticks(interval);
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -219,8 +310,36 @@ impl Consumer {
                     self.drain(&mut on_turn).await?;
                     return Ok(());
                 }
-                _ = ticks.tick() => { self.turns(false, &mut on_turn).await?; }
+                _ = ticks.tick() => {}
             }
+            match self.step(&mut on_turn).await? {
+                Step::Committed(_) => {}
+                Step::Overtaken(error) => return Err(error),
+                Step::Waits(error) => wait_out(&error).await,
+            }
+        }
+    }
+
+    /// Follows the assignment and commits what there is; lets go of everything where that did not go through.
+    ///
+    /// # Errors
+    /// A person must act.
+    pub async fn step(&mut self, on_turn: &mut impl FnMut(&Turn)) -> Result<Step, ConsumeError> {
+        let done = match self.follow().await {
+            Ok(()) => self.turns(false, on_turn).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(records) => Ok(Step::Committed(records)),
+            Err(error) if error.is_fenced() => {
+                self.let_go();
+                Ok(Step::Overtaken(error))
+            }
+            Err(error) if error.remedy() == Remedy::Retry => {
+                self.let_go();
+                Ok(Step::Waits(error))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -230,90 +349,68 @@ impl Consumer {
     /// # Errors
     /// The lake cannot be read or written.
     pub async fn locate_again(mut self, session: &SessionContext) -> Result<u64, ConsumeError> {
-        let found = relocate::run(session, &mut self.records, &mut self.cells, &self.offsets).await?;
+        let Some(cells) = self.cells.as_mut() else { return Ok(0) };
+        let found = relocate::run(session, &mut self.records, cells, &self.offsets).await?;
         self.publish(self.reader.watermarks())?;
         Ok(found)
     }
 
+    /// Tells readers of the cut; where the cells are derived elsewhere, they are told there.
     fn publish(&mut self, watermarks: BTreeMap<String, DateTime<Utc>>) -> Result<(), ConsumeError> {
         self.cut = Cut {
             records: self.records.version(),
-            cells: self.cells.version(),
+            cells: self.cells.as_ref().map_or(0, Table::version),
             offsets: self.offsets.iter().map(|(partition, next)| (partition.to_string(), next)).collect(),
+            skipped: self.skipped.total(),
             watermarks,
             committed_at: self.clock.now(),
         };
+        if self.cells.is_none() {
+            return Ok(());
+        }
         self.cut.publish(&self.lake).map_err(|source| ConsumeError::File { path: self.lake.join("cut.json"), source })
     }
 }
 
-impl Reader {
-    /// Fetches and decides what every partition has; `None` when nothing is new.
-    async fn decide(&mut self) -> Result<Option<Pending>, ConsumeError> {
-        let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
-        let mut offsets = Offsets::default();
-        let mut tasks = Vec::new();
-        let mut backlog = false;
-        for (partition, (state, next)) in &mut self.partitions {
-            let batch = self.log.fetch(&partition.topic, partition.partition, *next, FETCH_BYTES_MAX, Duration::ZERO).await?;
-            if batch.records.is_empty() {
-                continue;
-            }
-            *next = batch.next;
-            backlog |= batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>() > FETCH_BYTES_MAX / 2;
-            offsets.advance(partition.clone(), batch.next);
-            tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(state), Arc::clone(&grids)));
-        }
-        let mut decided = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let (partition, state, rows) = task.await?;
-            self.partitions.get_mut(&partition).expect("the partition was taken from this map").0 = state;
-            decided.push(rows);
-        }
-        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, backlog }))
-    }
-
-    fn watermarks(&self) -> BTreeMap<String, DateTime<Utc>> {
-        let mut newest = BTreeMap::new();
-        for (source, micros) in self.partitions.values().flat_map(|(state, _)| state.watermarks()) {
-            let at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-            let entry = newest.entry(source.to_owned()).or_insert(at);
-            *entry = at.max(*entry);
-        }
-        newest
-    }
-}
-
-type DecideTask = tokio::task::JoinHandle<(TopicPartition, PartitionState, Decided)>;
-
-fn spawn_decide(partition: TopicPartition, records: Vec<Stored>, mut state: PartitionState, grids: Arc<GridSet>) -> DecideTask {
-    tokio::task::spawn_blocking(move || {
-        let decided = rows::decide(&partition, &records, &mut state, &grids);
-        (partition, state, decided)
-    })
-}
-
-async fn commit(records: &mut Table, cells: &mut Table, batch: Pending, offsets: &mut Offsets) -> Result<(u64, Vec<Tally>), ConsumeError> {
-    let Pending { decided, offsets: reached, .. } = batch;
+async fn commit(
+    records: &mut Table,
+    cells: Option<&mut Table>,
+    batch: Pending,
+    offsets: &mut Offsets,
+    skipped: &mut Offsets,
+) -> Result<(u64, Vec<Tally>), ConsumeError> {
+    let Pending { decided, offsets: reached, skipped: skips, .. } = batch;
     let mut positions = positions(&reached);
-    let mut parts = CellParts::new();
-    let (mut rows, mut tallies) = (Vec::new(), Vec::new());
+    let (mut rows, mut tallies, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for Decided { rows: batch, cells, tally } in decided {
         rows.push(batch);
         tallies.push(tally);
-        for (key, (events, voices)) in cells {
-            let sums = parts.entry(key).or_default();
-            *sums = (sums.0 + events, sums.1 + voices);
-        }
+        parts.push(cells);
     }
     let count = rows.iter().map(|batch| batch.num_rows() as u64).sum();
-    let version = records.commit(Change { rows, positions: positions.clone(), ..Change::default() }).await?;
-    positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
-    cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
-    for (partition, next) in reached.iter() {
-        offsets.advance(partition.clone(), next);
+    let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
+    let moved = positions.clone().into_iter().chain(skips_moved).collect();
+    // Laid out while the records are written.
+    let laid_out = cells.is_some().then(|| tokio::task::spawn_blocking(|| cells::batch(&merged(parts))));
+    let version = records.commit(Change { rows, positions: moved, ..Change::default() }).await?;
+    if let Some((cells, rows)) = cells.zip(laid_out) {
+        positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
+        cells.commit(Change { rows: vec![rows.await?], positions, ..Change::default() }).await?;
+    }
+    for (moved, by) in [(&mut *offsets, &reached), (skipped, &skips)] {
+        by.iter().for_each(|(partition, next)| moved.advance(partition.clone(), next));
     }
     Ok((count, tallies))
+}
+
+/// The parts of several partitions as one.
+fn merged(parts: Vec<CellParts>) -> CellParts {
+    let mut all = CellParts::new();
+    for (key, (events, voices)) in parts.into_iter().flatten() {
+        let sums = all.entry(key).or_default();
+        *sums = (sums.0 + events, sums.1 + voices);
+    }
+    all
 }
 
 /// Offsets as positions of a commit.
@@ -321,7 +418,7 @@ pub fn positions(offsets: &Offsets) -> Positions {
     offsets.iter().map(|(partition, next)| (position_name(partition), next.cast_signed())).collect()
 }
 
-async fn partitions_of(log: &dyn EventLog) -> Result<Vec<TopicPartition>, LogError> {
+pub(crate) async fn partitions_of(log: &dyn EventLog) -> Result<Vec<TopicPartition>, LogError> {
     let mut all = Vec::new();
     for topic in topic::ALL {
         all.extend((0..log.partitions(topic).await?).map(|partition| TopicPartition::new(topic, partition)));
@@ -329,7 +426,7 @@ async fn partitions_of(log: &dyn EventLog) -> Result<Vec<TopicPartition>, LogErr
     Ok(all)
 }
 
-async fn positions_of(table: &mut Table, all: &[TopicPartition]) -> Result<Offsets, LakeError> {
+pub(crate) async fn positions_of(table: &mut Table, all: &[TopicPartition]) -> Result<Offsets, LakeError> {
     let mut offsets = Offsets::default();
     if table.version() == 0 {
         return Ok(offsets);
@@ -340,29 +437,4 @@ async fn positions_of(table: &mut Table, all: &[TopicPartition]) -> Result<Offse
         }
     }
     Ok(offsets)
-}
-
-fn check_position(partition: &TopicPartition, next: u64, first: u64, end: u64) -> Result<(), LogError> {
-    let (topic, partition) = (partition.topic.clone(), partition.partition);
-    if next < first {
-        return Err(LogError::OutOfRange { topic, partition, asked: next, first });
-    }
-    if next > end {
-        return Err(LogError::BeyondEnd { topic, partition, asked: next, end });
-    }
-    Ok(())
-}
-
-fn states_by_partition(
-    all: Vec<TopicPartition>,
-    mut states: BTreeMap<TopicPartition, PartitionState>,
-    offsets: &Offsets,
-) -> BTreeMap<TopicPartition, (PartitionState, u64)> {
-    all.into_iter()
-        .map(|partition| {
-            let state = states.remove(&partition).unwrap_or_default();
-            let next = offsets.next(&partition);
-            (partition, (state, next))
-        })
-        .collect()
 }

@@ -19,6 +19,9 @@ pub struct Cut {
     pub cells: u64,
     /// Next offset by `topic/partition`.
     pub offsets: BTreeMap<String, u64>,
+    /// Offsets below those at which no record stands, over all partitions.
+    #[serde(default)]
+    pub skipped: u64,
     /// Watermark by source.
     pub watermarks: BTreeMap<String, DateTime<Utc>>,
     /// When it was published, by the writer's clock.

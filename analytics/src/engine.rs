@@ -100,16 +100,16 @@ pub async fn run(
     Ok(consumed?)
 }
 
-fn offsets_of(cut: &Cut) -> Offsets {
+pub(crate) fn offsets_of(cut: &Cut) -> Offsets {
     cut.offsets.iter().filter_map(|(name, next)| name.parse().ok().map(|partition| (partition, *next))).collect()
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     // A dropped sender is a stop too.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
+pub(crate) async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     let mut vacuumed = Instant::now();
     loop {
@@ -186,7 +186,13 @@ pub async fn vacuum_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> 
     Ok(())
 }
 
-async fn measure(log: Arc<dyn EventLog>, lake: PathBuf, committed: Arc<Mutex<Offsets>>, metrics: Metrics, stop: impl Future<Output = ()>) {
+pub(crate) async fn measure(
+    log: Arc<dyn EventLog>,
+    lake: PathBuf,
+    committed: Arc<Mutex<Offsets>>,
+    metrics: Metrics,
+    stop: impl Future<Output = ()>,
+) {
     tokio::pin!(stop);
     loop {
         let standing = committed.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -220,5 +226,5 @@ async fn balance(lake: &Path) -> Result<i64, Box<dyn std::error::Error + Send + 
     let mut records = Table::open(records_spec(lake)).await?;
     records.refresh(Some(cut.records)).await?;
     let rows: u64 = records.snapshot()?.files.iter().filter_map(|file| file.rows).sum();
-    Ok(cut.offsets.values().sum::<u64>().cast_signed() - rows.cast_signed())
+    Ok((cut.offsets.values().sum::<u64>() - cut.skipped).cast_signed() - rows.cast_signed())
 }

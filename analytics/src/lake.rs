@@ -77,16 +77,22 @@ pub enum LakeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Somebody else moved a position of ours: two writers believe they own it.
-    #[error("another writer moved position \"{position}\" of table \"{table}\" to {found}, ours stood at {expected}")]
+    #[error("another writer moved position \"{position}\" of table \"{table}\" to {found:?}, ours stood at {expected:?}")]
     Fenced {
         /// The table.
         table: String,
         /// The position.
         position: String,
         /// Where it stands.
-        found: i64,
+        found: Option<i64>,
         /// Where we had left it.
-        expected: i64,
+        expected: Option<i64>,
+    },
+    /// Somebody else moved a position of ours while the commit was under way.
+    #[error("another writer moved a position of table \"{table}\" during a commit of ours")]
+    Overtaken {
+        /// The table.
+        table: String,
     },
     /// A table has other columns than this version of gridwatch writes.
     #[error("table \"{table}\" at \"{path}\" has other columns than this version writes: {detail}")]
@@ -104,5 +110,10 @@ impl LakeError {
     /// What the caller has to do.
     pub const fn remedy(&self) -> Remedy {
         Remedy::Fix
+    }
+
+    /// Whether nothing was committed because another writer has what we believed ours.
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced { .. } | Self::Overtaken { .. })
     }
 }

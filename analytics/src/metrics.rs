@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contract::{Disposition, Offsets, TopicPartition};
-use prometheus::{Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use crate::consume::Turn;
 use crate::jobs::Job;
@@ -35,6 +37,7 @@ pub struct Metrics {
     job_seconds: HistogramVec,
     job_failures: IntCounterVec,
     balance: IntGauge,
+    fenced: IntCounter,
     http: IntCounterVec,
     door_restarts: IntCounterVec,
 }
@@ -65,6 +68,9 @@ impl Metrics {
         )
         .expect("a literal name");
         registry.register(Box::new(balance.clone())).expect("each metric is declared once");
+        let fenced = IntCounter::new("gridwatch_commits_fenced_total", "Commits refused because another process has the partitions.")
+            .expect("a literal name");
+        registry.register(Box::new(fenced.clone())).expect("each metric is declared once");
         let build = gauge("gridwatch_build_info", "Version and revision of the program; always 1.", &["version", "revision"]);
         build.with_label_values(&[version, revision]).set(1.0);
         Self {
@@ -93,6 +99,7 @@ impl Metrics {
                 &["cause"],
             ),
             balance,
+            fenced,
             registry,
         }
     }
@@ -138,6 +145,11 @@ impl Metrics {
             let behind = end.saturating_sub(committed.next(partition));
             self.lag.with_label_values(&[topic.as_str(), &number.to_string()]).set(behind.cast_signed());
         }
+    }
+
+    /// A commit was refused because another process has the partitions.
+    pub fn fenced(&self) {
+        self.fenced.inc();
     }
 
     /// The balance of log and lake was taken.

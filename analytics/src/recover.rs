@@ -1,7 +1,7 @@
 //! What a consumer takes from the lake when it starts: the ids and watermarks of each partition, and the part of `cells` a
 //! crash left out. Everything is read from committed rows, so it decides after a crash as it decided before.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -17,22 +17,29 @@ use crate::consume::{ConsumeError, positions};
 use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
 
-/// A session over `records`.
+/// A session over `records`, under its own name and as what was `added` (see [`cells::missing`]).
 pub(crate) fn session(records: &Table) -> Result<SessionContext, ConsumeError> {
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
-    session.register_table("records", Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at"))))?;
+    let table = Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at")));
+    session.register_table("records", Arc::<PinnedTable>::clone(&table))?;
+    session.register_table("added", table)?;
     Ok(session)
 }
 
-/// Ids and watermarks of every partition, from the accepted rows.
+/// Ids and watermarks of some partitions, from the accepted rows.
 ///
 /// # Errors
 /// The lake cannot be read.
-pub async fn states(records: &Table) -> Result<BTreeMap<TopicPartition, PartitionState>, ConsumeError> {
-    let rows = "SELECT log_topic, log_partition, source, event_id, occurred_at, body_hash, revision, grid_id, category FROM records WHERE disposition = 'accepted'";
+pub async fn states(records: &Table, of: &BTreeSet<TopicPartition>) -> Result<BTreeMap<TopicPartition, PartitionState>, ConsumeError> {
+    let names: Vec<_> = of.iter().map(|partition| format!("'{}'", partition.to_string().replace('\'', "''"))).collect();
+    let rows = format!(
+        "SELECT log_topic, log_partition, source, event_id, occurred_at, body_hash, revision, grid_id, category FROM records \
+         WHERE disposition = 'accepted' AND concat(log_topic, '/', log_partition) IN ({})",
+        names.join(", ")
+    );
     let mut states = BTreeMap::new();
     let mut names = HashSet::new();
-    let mut stream = session(records)?.sql(rows).await?.execute_stream().await?;
+    let mut stream = session(records)?.sql(&rows).await?.execute_stream().await?;
     while let Some(batch) = stream.next().await {
         remember(&mut states, &mut names, &batch?)?;
     }
@@ -80,13 +87,17 @@ fn name(names: &mut HashSet<Arc<str>>, column: &StringArray, row: usize) -> Opti
 /// # Errors
 /// The lake cannot be read or written.
 pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reached: &Offsets) -> Result<(), ConsumeError> {
-    if covered.covers(reached) {
+    let behind = !covered.covers(reached);
+    // A partition nobody has written yet stands in both tables too, or in none.
+    if !behind && covered.iter().count() == reached.iter().count() {
         return Ok(());
     }
     let parts = cells::missing(&session(records)?, covered, reached).await?;
     let mut positions = positions(reached);
     positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
     cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
-    tracing::warn!(cells = parts.len(), "cells lagged behind records after a stop; caught up from the lake");
+    if behind {
+        tracing::warn!(cells = parts.len(), "cells lagged behind records after a stop; caught up from the lake");
+    }
     Ok(())
 }

@@ -37,14 +37,19 @@ fn send(address: SocketAddr, name: String, stop: Arc<AtomicBool>, acked: Arc<Mut
 
 /// Sends from two threads until `ended` returns; the ids that were acknowledged.
 pub(crate) fn under_load(up: Up, name: &str, ended: impl FnOnce(Up)) -> Vec<String> {
+    under_load_at(up.ingest, name, || ended(up))
+}
+
+/// The same to an address.
+pub(crate) fn under_load_at(address: SocketAddr, name: &str, ended: impl FnOnce()) -> Vec<String> {
     let (stop, acked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
     let senders: Vec<_> = (0..2)
         .map(|sender| {
-            let (address, stop, acked, name) = (up.ingest, Arc::clone(&stop), Arc::clone(&acked), format!("{name}{sender}"));
+            let (stop, acked, name) = (Arc::clone(&stop), Arc::clone(&acked), format!("{name}{sender}"));
             std::thread::spawn(move || send(address, name, stop, acked))
         })
         .collect();
-    ended(up);
+    ended();
     stop.store(true, Ordering::SeqCst);
     senders.into_iter().for_each(|sender| sender.join().unwrap());
     std::mem::take(&mut acked.lock().unwrap())
@@ -52,12 +57,17 @@ pub(crate) fn under_load(up: Up, name: &str, ended: impl FnOnce(Up)) -> Vec<Stri
 
 /// Holds the lake against what was acknowledged (source and id), by readers that are not ours and by `check`.
 pub(crate) fn nothing_lost(folder: &Path, data: &Path, acked: &[(&str, String)]) {
+    in_lake(folder, data, acked);
+    let check = program().args(["check", "--format", "csv", "--data-dir"]).arg(data).output().unwrap();
+    assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+}
+
+/// The same by readers that are not ours alone.
+pub(crate) fn in_lake(folder: &Path, data: &Path, acked: &[(&str, String)]) {
     let lines: Vec<String> = acked.iter().map(|(source, id)| format!("{source}\t{id}")).collect();
     std::fs::write(folder.join("acked.tsv"), lines.join("\n")).unwrap();
     if let Some(said) = ledger(data, &["--acked", folder.join("acked.tsv").to_str().unwrap()]) {
         println!("{} acknowledged: {said}", acked.len());
         assert_eq!(said["broken"], serde_json::json!([]), "{said}");
     }
-    let check = program().args(["check", "--format", "csv", "--data-dir"]).arg(data).output().unwrap();
-    assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
 }

@@ -5,6 +5,7 @@ mod demo_city;
 mod failures;
 mod kills;
 mod load;
+mod on_kafka;
 mod page;
 mod second_chances;
 mod support;

@@ -34,6 +34,11 @@ impl Gauges {
         Self { desc: desc.expect("job names are of a-z, 0-9 and _"), definitions: definitions.into(), shown: Arc::default() }
     }
 
+    /// Shows nothing.
+    pub fn clear(&self) {
+        self.shown.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Shows the rows of a run in place of those before.
     pub fn show(&self, answer: &Answer, now: DateTime<Utc>) {
         let mut families = Vec::new();

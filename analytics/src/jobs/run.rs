@@ -156,6 +156,14 @@ impl Scheduler {
         }
     }
 
+    /// Ends every series: another process runs the jobs from here on.
+    pub fn fall_silent(&mut self) {
+        for scheduled in &mut self.jobs {
+            scheduled.gauges.clear();
+            (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (None, None, None);
+        }
+    }
+
     /// Runs what is due now.
     pub async fn run_due(&mut self) {
         for index in 0..self.jobs.len() {

@@ -1,9 +1,9 @@
 //! The lake on Delta Lake tables; the only file that says deltalake.
 //!
 //! Protocol (1, 2): no deletion vectors, no column mapping, times in microseconds UTC, so DuckDB, Polars, Spark and Trino read the
-//! same files. One process writes; a commit that finds another writer's position under it is refused (fencing).
+//! same files. Several processes may write; a commit that would move a position another writer has moved is refused (fencing).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -11,7 +11,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use chrono::TimeDelta;
 use contract::clock::{Clock, SystemClock};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitConflictError, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Remove, StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::operations::vacuum::VacuumMode;
@@ -21,6 +21,7 @@ use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use object_store::ObjectStoreExt as _;
+use serde::Deserialize;
 
 use super::{DataFile, LakeError, Positions, Snapshot, TableSpec};
 
@@ -33,7 +34,8 @@ pub struct Table {
     spec: TableSpec,
     table: DeltaTable,
     schema: SchemaRef,
-    positions: Positions,
+    /// Positions asked for or moved, as they stand at this handle's version; `None` = never moved.
+    known: BTreeMap<String, Option<i64>>,
 }
 
 /// What one commit does to a table.
@@ -77,7 +79,7 @@ impl Table {
         }
         let schema = arrow_schema(&table).map_err(failed("read the columns of"))?;
         let spec = check_columns(spec, &schema)?;
-        Ok(Self { spec, table, schema, positions: Positions::new() })
+        Ok(Self { spec, table, schema, known: BTreeMap::new() })
     }
 
     /// Opens an existing table with the columns it has; `None` where there is none yet.
@@ -92,7 +94,7 @@ impl Table {
         }
         table.load().await.map_err(failed)?;
         let schema = arrow_schema(&table).map_err(failed)?;
-        Ok(Some(Self { spec, table, schema, positions: Positions::new() }))
+        Ok(Some(Self { spec, table, schema, known: BTreeMap::new() }))
     }
 
     /// Columns as the table has them.
@@ -117,6 +119,15 @@ impl Table {
     }
 
     async fn moved(&mut self, version: Option<u64>) -> Result<(), DeltaTableError> {
+        let before = self.version();
+        let done = self.follow(version).await;
+        if done.is_err() || !self.learn(before + 1, self.version()).await? {
+            self.known.clear();
+        }
+        done
+    }
+
+    async fn follow(&mut self, version: Option<u64>) -> Result<(), DeltaTableError> {
         let now = self.version();
         if version.is_some_and(|version| version < now) {
             return self.table.load_version(version.unwrap_or_default()).await;
@@ -144,13 +155,32 @@ impl Table {
     /// # Errors
     /// The store fails.
     pub async fn position(&mut self, name: &str) -> Result<Option<i64>, LakeError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(*known);
+        }
         let failed = |source| store_error(&spec_name(&self.spec), "read a position of", source);
         let state = self.table.snapshot().map_err(failed)?;
         let found = state.transaction_version(self.table.log_store().as_ref(), name).await.map_err(failed)?;
-        if let Some(found) = found {
-            self.positions.insert(name.to_owned(), found);
-        }
+        self.known.insert(name.to_owned(), found);
         Ok(found)
+    }
+
+    /// Takes over the positions that the entries of the table's log from `first` to `last` move; false where they cannot be followed
+    /// (an entry is gone, or the handle went back) and what is known is to be read anew.
+    async fn learn(&mut self, first: u64, last: u64) -> Result<bool, DeltaTableError> {
+        let store = self.table.log_store();
+        for version in first..=last {
+            let entry = store.log_path().clone().join(format!("{version:020}.json"));
+            let text = match store.object_store(None).get(&entry).await {
+                Err(object_store::Error::NotFound { .. }) => return Ok(false),
+                found => found?.bytes().await?,
+            };
+            for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"txn\"")) {
+                let moved: Moved = serde_json::from_slice(line)?;
+                self.known.insert(moved.txn.app_id, Some(moved.txn.version));
+            }
+        }
+        Ok(last + 1 >= first)
     }
 
     /// The files of the version this handle stands at.
@@ -193,8 +223,8 @@ impl Table {
     /// Commits rows, removals and positions together; answers the new version.
     ///
     /// # Errors
-    /// [`LakeError::Fenced`] where another writer moved one of the positions; otherwise the store's failure. Nothing is
-    /// committed then.
+    /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions; otherwise the store's
+    /// failure. Nothing is committed then.
     pub async fn commit(&mut self, change: Change) -> Result<u64, LakeError> {
         let name = spec_name(&self.spec);
         let mut actions = self.write(change.rows).await.map_err(|source| store_error(&name, "write rows of", source))?;
@@ -215,7 +245,13 @@ impl Table {
         } else {
             DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None }
         };
-        let failed = |source| store_error(&name, "commit to", source);
+        let failed = |source| match source {
+            DeltaTableError::Transaction { source: TransactionError::CommitConflict(CommitConflictError::ConcurrentTransaction) } => {
+                LakeError::Overtaken { table: self.spec.name.clone() }
+            }
+            source => store_error(&name, "commit to", source),
+        };
+        let before = self.version();
         let state = self.table.snapshot().map_err(failed)?;
         let done = CommitBuilder::from(properties)
             .with_actions(actions)
@@ -223,7 +259,11 @@ impl Table {
             .await
             .map_err(failed)?;
         self.table.state = Some(done.snapshot());
-        self.positions.extend(change.positions);
+        // Another writer's commits may have come in between: what they moved is not what this one did.
+        let learned = self.learn(before + 1, done.version()).await;
+        if !learned.map_err(|source| store_error(&name, "read back the commit to", source))? {
+            self.known.clear();
+        }
         Ok(done.version())
     }
 
@@ -277,12 +317,21 @@ impl Table {
         }
         let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties());
         let schema = writer.arrow_schema();
-        for batch in rows {
+        let of_table = |batch: RecordBatch| {
             let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
             let columns = columns.ok_or_else(|| DeltaTableError::generic("a batch lacks a column of the table"))?;
-            writer.write(RecordBatch::try_new(Arc::clone(&schema), columns)?).await?;
-        }
-        Ok(writer.flush().await?.into_iter().map(Action::Add).collect())
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+        };
+        let rows = rows.into_iter().map(of_table).collect::<Result<Vec<_>, DeltaTableError>>()?;
+        // A task of its own: encoding takes the processor for long, and the caller has other things going.
+        let written = tokio::spawn(async move {
+            for batch in rows {
+                writer.write(batch).await?;
+            }
+            writer.flush().await
+        });
+        let added = written.await.map_err(|error| DeltaTableError::generic(error.to_string()))??;
+        Ok(added.into_iter().map(Action::Add).collect())
     }
 
     fn removal(&self, file: &DataFile, data_change: bool) -> Remove {
@@ -302,21 +351,32 @@ impl Table {
         }
     }
 
-    /// Refuses when a position we are about to move is not where we left it.
+    /// Refuses when a position we are about to move is not where we left it. Between this and the commit the table format's own
+    /// check for concurrent transactions holds.
     async fn fence(&mut self, moves: &Positions) -> Result<(), LakeError> {
-        let before = self.version();
+        let expected: Vec<_> = moves.keys().filter_map(|name| Some((name.clone(), *self.known.get(name)?))).collect();
         self.refresh(None).await?;
-        if self.version() == before {
-            return Ok(());
-        }
-        for name in moves.keys() {
-            let Some(expected) = self.positions.get(name).copied() else { continue };
-            if let Some(found) = self.position(name).await?.filter(|found| *found != expected) {
-                return Err(LakeError::Fenced { table: self.spec.name.clone(), position: name.clone(), found, expected });
+        for (position, expected) in expected {
+            let found = self.position(&position).await?;
+            if found != expected {
+                return Err(LakeError::Fenced { table: self.spec.name.clone(), position, found, expected });
             }
         }
         Ok(())
     }
+}
+
+/// A line of the table's log that moves a position.
+#[derive(Debug, Deserialize)]
+struct Moved {
+    txn: Txn,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Txn {
+    app_id: String,
+    version: i64,
 }
 
 /// zstd at its quickest level: a third smaller than snappy at about the same speed on the text columns here.

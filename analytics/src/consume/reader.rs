@@ -1,0 +1,124 @@
+//! The reading half of the consumer: fetches what each partition has and decides it, partition by partition, in parallel.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use contract::grids::GridSet;
+use contract::log::{EventLog, LogError, Stored};
+use contract::{Offsets, TopicPartition};
+use deciding::rows::{self, Decided};
+use deciding::state::PartitionState;
+use futures::future::try_join_all;
+
+use super::ConsumeError;
+use crate::grid_store::GridStore;
+
+/// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 150 MiB of log, and a
+/// backlog is several turns, of which one is decided while another is committed.
+const FETCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What is held of a partition that is ours.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Ids and watermarks.
+    pub(super) state: PartitionState,
+    /// Next offset to read.
+    pub(super) next: u64,
+    /// Offsets so far at which no record stands.
+    pub(super) skipped: u64,
+}
+
+/// Reads partitions and decides their records.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) partitions: BTreeMap<TopicPartition, Held>,
+    pub(super) grids: GridStore,
+}
+
+/// Decided records on their way to the lake.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) decided: Vec<Decided>,
+    /// How far they reach.
+    pub(super) offsets: Offsets,
+    /// Offsets without a record, of partitions where there are more now.
+    pub(super) skipped: Offsets,
+    /// A partition may hold more than a turn takes.
+    pub(super) backlog: bool,
+}
+
+impl Reader {
+    pub(super) fn new(log: Arc<dyn EventLog>, grids: GridStore) -> Self {
+        Self { log, partitions: BTreeMap::new(), grids }
+    }
+
+    /// Fetches and decides what every partition has; `None` when nothing is new.
+    pub(super) async fn decide(&mut self) -> Result<Option<Pending>, ConsumeError> {
+        let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
+        let (mut offsets, mut skipped, mut backlog) = (Offsets::default(), Offsets::default(), false);
+        let mut tasks = Vec::new();
+        let log = &self.log;
+        // All at once: a broker that has nothing for one partition may take its time to say so.
+        let fetches = self
+            .partitions
+            .iter()
+            .map(|(partition, held)| log.fetch(&partition.topic, partition.partition, held.next, FETCH_BYTES_MAX, Duration::ZERO));
+        let batches = try_join_all(fetches).await?;
+        for ((partition, held), batch) in self.partitions.iter_mut().zip(batches) {
+            if batch.records.is_empty() {
+                continue;
+            }
+            let without = (batch.next - held.next).saturating_sub(batch.records.len() as u64);
+            if without > 0 {
+                held.skipped += without;
+                skipped.advance(partition.clone(), held.skipped);
+            }
+            held.next = batch.next;
+            backlog |= batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>() > FETCH_BYTES_MAX / 2;
+            offsets.advance(partition.clone(), batch.next);
+            tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(&mut held.state), Arc::clone(&grids)));
+        }
+        let mut decided = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let (partition, state, rows) = task.await?;
+            self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
+            decided.push(rows);
+        }
+        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, backlog }))
+    }
+
+    /// Newest accepted `occurred_at` by source, over the partitions held.
+    pub(super) fn watermarks(&self) -> BTreeMap<String, DateTime<Utc>> {
+        let mut newest = BTreeMap::new();
+        for (source, micros) in self.partitions.values().flat_map(|held| held.state.watermarks()) {
+            let at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+            let entry = newest.entry(source.to_owned()).or_insert(at);
+            *entry = at.max(*entry);
+        }
+        newest
+    }
+}
+
+type DecideTask = tokio::task::JoinHandle<(TopicPartition, PartitionState, Decided)>;
+
+fn spawn_decide(partition: TopicPartition, records: Vec<Stored>, mut state: PartitionState, grids: Arc<GridSet>) -> DecideTask {
+    tokio::task::spawn_blocking(move || {
+        let decided = rows::decide(&partition, &records, &mut state, &grids);
+        (partition, state, decided)
+    })
+}
+
+/// The position, if the log still holds what comes at it and has come as far.
+pub(super) fn check_position(partition: &TopicPartition, next: u64, first: u64, end: u64) -> Result<u64, LogError> {
+    let (topic, partition) = (partition.topic.clone(), partition.partition);
+    if next < first {
+        return Err(LogError::OutOfRange { topic, partition, asked: next, first });
+    }
+    if next > end {
+        return Err(LogError::BeyondEnd { topic, partition, asked: next, end });
+    }
+    Ok(next)
+}

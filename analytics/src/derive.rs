@@ -1,0 +1,130 @@
+//! Cells and cut where several processes write `records`: one of them follows the table and derives both from its rows.
+//!
+//! Writers of a group commit `records` side by side, so no two versions of the tables would ever cover the same offsets if each
+//! wrote its own cells. Here one process takes the newest version of `records`, computes the cells of the rows that are new in it,
+//! and publishes the cut; every cut is then one that `records` really had. If two processes believe they are that one, the second
+//! commit to `cells` is refused (its position `records` was moved), and nothing is published.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use chrono::{DateTime, Utc};
+use contract::clock::Clock;
+use contract::log::EventLog;
+use contract::{Offsets, TopicPartition};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::cells::{self, RECORDS_VERSION};
+use crate::consume::{ConsumeError, partitions_of, position_name, positions, positions_of, records_spec, skipped_name};
+use crate::cut::Cut;
+use crate::lake::Snapshot;
+use crate::lake::delta::{Change, Table};
+use crate::lake::scan::PinnedTable;
+
+/// Follows `records` and derives what belongs to it.
+#[derive(Debug)]
+pub struct Deriver {
+    lake: PathBuf,
+    clock: Arc<dyn Clock>,
+    runtime: Arc<RuntimeEnv>,
+    partitions: Vec<TopicPartition>,
+    records: Table,
+    cells: Table,
+    /// Offsets `cells` covers.
+    covered: Offsets,
+    watermarks: BTreeMap<String, DateTime<Utc>>,
+    /// Version of `records` of the cut, and its files.
+    version: Option<u64>,
+    files: HashSet<String>,
+}
+
+impl Deriver {
+    /// Takes from the lake how far the cells have come.
+    ///
+    /// # Errors
+    /// The lake or the log cannot be read.
+    pub async fn open(log: &dyn EventLog, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
+        let records = Table::open(records_spec(lake)).await?;
+        let mut cells = Table::open(cells::spec(lake)).await?;
+        let partitions = partitions_of(log).await?;
+        let covered = positions_of(&mut cells, &partitions).await?;
+        // Known from here on, so that a commit of another process is noticed.
+        cells.position(RECORDS_VERSION).await?;
+        let (runtime, watermarks) = (Arc::new(RuntimeEnv::default()), BTreeMap::new());
+        let (version, files) = (None, HashSet::new());
+        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, version, files })
+    }
+
+    /// Brings cells and cut to the newest version of `records`; `None` when there is no newer one.
+    ///
+    /// # Errors
+    /// The lake cannot be read or written; another process derives too.
+    pub async fn step(&mut self) -> Result<Option<Cut>, ConsumeError> {
+        self.records.refresh(None).await?;
+        if self.version == Some(self.records.version()) {
+            return Ok(None);
+        }
+        let reached = positions_of(&mut self.records, &self.partitions).await?;
+        let snapshot = self.records.snapshot()?;
+        let session = self.session(&snapshot)?;
+        self.advance_watermarks(&session, &reached).await?;
+        if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
+            let parts = cells::missing(&session, &self.covered, &reached).await?;
+            let mut positions = positions(&reached);
+            positions.insert(RECORDS_VERSION.to_owned(), snapshot.version.cast_signed());
+            self.cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
+            self.covered = reached;
+        }
+        self.files = snapshot.files.iter().map(|file| file.path.clone()).collect();
+        self.version = Some(snapshot.version);
+        let cut = Cut {
+            records: snapshot.version,
+            cells: self.cells.version(),
+            offsets: self.covered.iter().map(|(partition, next)| (position_name(partition), next)).collect(),
+            skipped: self.skipped().await?,
+            watermarks: self.watermarks.clone(),
+            committed_at: self.clock.now(),
+        };
+        cut.publish(&self.lake).map_err(|source| ConsumeError::File { path: self.lake.join("cut.json"), source })?;
+        Ok(Some(cut))
+    }
+
+    /// `records` at its newest version, and as `added` its files that were not there at the former cut.
+    fn session(&self, snapshot: &Snapshot) -> Result<SessionContext, ConsumeError> {
+        let session = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(2), Arc::clone(&self.runtime));
+        let added: Arc<[_]> = snapshot.files.iter().filter(|file| !self.files.contains(&file.path)).cloned().collect();
+        let added = Snapshot { files: added, ..snapshot.clone() };
+        session.register_table("records", Arc::new(PinnedTable::new(snapshot.clone(), Some("occurred_at"))))?;
+        session.register_table("added", Arc::new(PinnedTable::new(added, Some("occurred_at"))))?;
+        Ok(session)
+    }
+
+    async fn advance_watermarks(&mut self, session: &SessionContext, reached: &Offsets) -> Result<(), ConsumeError> {
+        // At the start every row counts; later those beyond what the last cut covered.
+        let covered = if self.version.is_none() { Offsets::default() } else { self.covered.clone() };
+        let Some(beyond) = cells::beyond(&covered, reached) else { return Ok(()) };
+        let newest = format!("SELECT source, max(occurred_at) FROM added WHERE disposition = 'accepted' AND {beyond} GROUP BY source");
+        for batch in session.sql(&newest).await?.collect().await? {
+            let sources = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from)?;
+            let (sources, times) = (sources.as_string::<i32>(), batch.column(1).as_primitive::<TimestampMicrosecondType>());
+            for row in 0..batch.num_rows() {
+                let at = DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
+                let entry = self.watermarks.entry(sources.value(row).to_owned()).or_insert(at);
+                *entry = at.max(*entry);
+            }
+        }
+        Ok(())
+    }
+
+    async fn skipped(&mut self) -> Result<u64, ConsumeError> {
+        let mut total = 0;
+        for partition in &self.partitions {
+            total += self.records.position(&skipped_name(partition)).await?.map_or(0, i64::cast_unsigned);
+        }
+        Ok(total)
+    }
+}

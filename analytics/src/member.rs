@@ -1,0 +1,158 @@
+//! The role `analyze` in a group: commits the partitions it is given, side by side with others; one of them leads.
+//!
+//! The leader is whoever holds the one partition of the quarantine topic: the group gives it to one member at a time, and to
+//! another when that one is gone. It derives cells and cut, runs the jobs and does the upkeep. What a member that lost its
+//! partitions unnoticed still tries to commit is refused by the table, changes nothing, and makes it read anew where it stands.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contract::clock::Clock;
+use contract::log::EventLog;
+use contract::{Offsets, TopicPartition, topic};
+use tokio::sync::watch;
+
+use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
+use crate::derive::Deriver;
+use crate::engine::{EngineError, EngineSettings, measure, offsets_of, stopped, upkeep};
+use crate::jobs::Job;
+use crate::jobs::run::Scheduler;
+use crate::metrics::{Metrics, chain};
+use crate::session::Worlds;
+
+/// Pause between looks for new versions of `records`: a quarter of the default commit interval.
+const DERIVE_PAUSE: Duration = Duration::from_millis(250);
+/// Pause before leading is tried again after it failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the role until `stop` turns true: what the log holds then of its partitions is committed before it answers.
+///
+/// # Errors
+/// Consuming cannot go on. What another member has taken over, and a log that is away, are waited out.
+pub async fn run(
+    log: Arc<dyn EventLog>,
+    settings: EngineSettings,
+    jobs: Vec<Job>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> Result<(), EngineError> {
+    let consumer = Consumer::join(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
+    let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
+    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs);
+    let (leads, led) = watch::channel(false);
+    let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler };
+    let leader = tokio::spawn(office.while_elected(led, stop.clone()));
+    let consumed = Member { log, consumer, metrics, leads }.consume(settings.commit_interval, stop).await;
+    leader.abort();
+    // Aborted or done: either way it no longer holds the lake.
+    drop(leader.await);
+    Ok(consumed?)
+}
+
+/// What every member does.
+struct Member {
+    log: Arc<dyn EventLog>,
+    consumer: Consumer,
+    metrics: Metrics,
+    leads: watch::Sender<bool>,
+}
+
+impl Member {
+    async fn consume(mut self, interval: Duration, stop: watch::Receiver<bool>) -> Result<(), ConsumeError> {
+        let mut ticks = ticks(interval);
+        let stop = stopped(stop);
+        tokio::pin!(stop);
+        loop {
+            let last = tokio::select! {
+                () = &mut stop => true,
+                _ = ticks.tick() => false,
+            };
+            let step = self.consumer.step(&mut |turn: &Turn| self.metrics.turn_committed(turn)).await?;
+            self.leads.send_if_modified(|leads| {
+                let holds = self.consumer.holds(&leading());
+                std::mem::replace(leads, holds) != holds
+            });
+            match step {
+                Step::Committed(0) => {}
+                Step::Committed(_) => self.report().await,
+                Step::Overtaken(error) => {
+                    self.metrics.fenced();
+                    tracing::warn!(error = %chain(&error), "another member has partitions this one believed its own; reading anew where they stand");
+                }
+                Step::Waits(error) => wait_out(&error).await,
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the group how far the table stands: for tools that show lag, never to start from.
+    async fn report(&self) {
+        if let Err(error) = self.log.report(self.consumer.offsets()).await {
+            tracing::debug!(error = %chain(&error), "the group was not told how far the table stands");
+        }
+    }
+}
+
+/// The partition whose holder leads.
+fn leading() -> TopicPartition {
+    TopicPartition::new(topic::QUARANTINE, 0)
+}
+
+/// What the leader does.
+struct Office {
+    log: Arc<dyn EventLog>,
+    settings: EngineSettings,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    scheduler: Scheduler,
+}
+
+impl Office {
+    async fn while_elected(mut self, mut led: watch::Receiver<bool>, stop: watch::Receiver<bool>) {
+        loop {
+            // A sender that is gone ends the role.
+            if led.wait_for(|leads| *leads).await.is_err() {
+                return;
+            }
+            tracing::info!("this member leads: it derives cells, runs the jobs and does the upkeep");
+            let ended = {
+                let mut voted_out = led.clone();
+                tokio::select! {
+                    _ = voted_out.wait_for(|leads| !*leads) => Ok(()),
+                    () = stopped(stop.clone()) => return,
+                    ended = self.hold() => ended,
+                }
+            };
+            self.scheduler.fall_silent();
+            if let Err(error) = ended {
+                tracing::warn!(error = %chain(&error), "leading stopped; trying again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+
+    async fn hold(&mut self) -> Result<(), ConsumeError> {
+        let deriver = Deriver::open(self.log.as_ref(), &self.settings.lake, Arc::clone(&self.clock)).await?;
+        let committed = Arc::new(Mutex::new(Offsets::default()));
+        let (lake, never) = (self.settings.lake.clone(), std::future::pending::<()>);
+        let measure = measure(Arc::clone(&self.log), lake.clone(), Arc::clone(&committed), self.metrics.clone(), never());
+        tokio::select! {
+            failed = derive(deriver, &committed) => failed,
+            () = self.scheduler.run(never()) => Ok(()),
+            () = upkeep(lake, never()) => Ok(()),
+            () = measure => Ok(()),
+        }
+    }
+}
+
+async fn derive(mut deriver: Deriver, committed: &Mutex<Offsets>) -> Result<(), ConsumeError> {
+    loop {
+        if let Some(cut) = deriver.step().await? {
+            *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&cut);
+        }
+        tokio::time::sleep(DERIVE_PAUSE).await;
+    }
+}

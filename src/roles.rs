@@ -1,0 +1,128 @@
+//! The parts a process of gridwatch runs side by side: addresses, tasks that end together, signals. `up` runs all of them in one
+//! process, a deployment one in each (`src/deploy.rs`).
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use analytics::metrics::Metrics;
+use contract::Reason;
+use contract::clock::Clock;
+use contract::log::EventLog;
+use ingest::sources::http::{self, HttpLimits, HttpState};
+use ingest::{Mapper, Observer, Publisher};
+use tokio::sync::watch;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::{metrics_server, pipeline};
+
+/// Binds an address, so that a taken one is told of before anything runs.
+pub(crate) fn bind(address: SocketAddr, what: &str, option: &str, trusted_network: bool) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() && !trusted_network {
+        let sentence = format!("{what} may not listen on {address}: this version has neither users nor TLS");
+        return Err(Failure::configuration(sentence)
+            .hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it; where only trusted machines reach the address, say --trusted-network")));
+    }
+    let listener = TcpListener::bind(address).map_err(|error| {
+        Failure::configuration(format!("{what} needs {address}, which is not free: {error}"))
+            .hint(format!("choose another with {option} HOST:PORT; port 0 picks a free one"))
+    })?;
+    listener.set_nonblocking(true).map_err(|error| Failure::machine("could not listen", &error))?;
+    Ok(listener)
+}
+
+type Role = tokio::task::JoinHandle<Result<(), Failure>>;
+
+/// The tasks that make up the process; the first to end ends all.
+#[derive(Default)]
+pub(crate) struct Roles(Vec<(&'static str, Role)>);
+
+impl Roles {
+    pub(crate) fn start(&mut self, name: &'static str, role: impl Future<Output = Result<(), Failure>> + Send + 'static) {
+        self.0.push((name, tokio::spawn(role)));
+    }
+
+    pub(crate) async fn first_to_end(&mut self) -> Result<(), Failure> {
+        let (ended, index, _) = futures::future::select_all(self.0.iter_mut().map(|(_, role)| role)).await;
+        let (name, _) = self.0.remove(index);
+        let ended = ended.unwrap_or_else(|error| Err(Failure::machine(&format!("{name} stopped unexpectedly"), &error)));
+        ended.and_then(|()| Err(Failure::machine(&format!("{name} stopped"), &std::io::Error::other("it should run until a signal"))))
+    }
+
+    pub(crate) async fn wait_for(&mut self, name: &str) -> Option<Result<(), Failure>> {
+        let index = self.0.iter().position(|(role, _)| *role == name)?;
+        let (_, role) = self.0.remove(index);
+        Some(role.await.unwrap_or_else(|error| Err(Failure::machine("a role stopped unexpectedly", &error))))
+    }
+
+    pub(crate) fn end(self) {
+        self.0.into_iter().for_each(|(_, role)| role.abort());
+    }
+}
+
+/// A bound address, for tokio.
+pub(crate) fn listener(listener: TcpListener) -> Result<tokio::net::TcpListener, Failure> {
+    tokio::net::TcpListener::from_std(listener).map_err(|error| Failure::machine("could not listen", &error))
+}
+
+/// Takes events over HTTP.
+pub(crate) fn ingest(
+    place: &Place,
+    address: TcpListener,
+    log: &Arc<dyn EventLog>,
+    clock: &Arc<dyn Clock>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+    let key = pipeline::key(place)?;
+    let mappers: Vec<Arc<Mapper>> =
+        pipeline::feeds(place)?.iter().map(|feed| pipeline::mapper(feed, clock, &key)).collect::<Result<_, _>>()?;
+    let state =
+        HttpState::new(mappers, Publisher::new(Arc::clone(log)), Arc::clone(clock), Arc::new(Counted(metrics)), HttpLimits::default());
+    let address = listener(address)?;
+    Ok(async move { http::serve(address, state, until(stop)).await.map_err(|error| Failure::machine("ingest stopped", &error)) })
+}
+
+/// Ingest's happenings as metrics. Records are counted when they are committed, requests here.
+#[derive(Debug)]
+struct Counted(Metrics);
+
+impl Observer for Counted {
+    fn published(&self, _source: &str, _events: u64) {
+        self.0.request_answered(202);
+    }
+
+    fn rejected(&self, _source: &str, _reason: Reason, _rows: u64) {}
+
+    fn refused(&self, status: u16) {
+        self.0.request_answered(status);
+    }
+}
+
+/// Serves `/metrics`.
+pub(crate) fn serve_metrics(address: TcpListener, metrics: Metrics) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+    let address = listener(address)?;
+    Ok(
+        async move { axum::serve(address, metrics_server::router(metrics)).await.map_err(|error| Failure::machine("/metrics stopped", &error)) },
+    )
+}
+
+/// Resolves when `stop` turns true.
+pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone is a stop too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Ctrl-C or SIGTERM.
+pub(crate) async fn signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
