@@ -3,8 +3,8 @@
 --
 -- events: cases of the cluster; baseline: expected of its grids and days; p: of the highest ratio of 999 permutations; interval_days:
 -- how many days apart chance would bring one like it (of p_gumbel where p is the least there can be). n: cases of the study period.
--- signal: at least cluster_interval_min days and cluster_count_min cases, and a case on the newest day, so that a cluster is reported
--- again only with new cases. state: 'ongoing' if the scan as of the day before already found a cluster that shares a grid with it and
+-- signal: at least cluster_interval_min days and cluster_count_min cases, and on the newest day more cases than a day's part of the
+-- baseline, so that a cluster is reported again only with new cases beyond the usual ones. state: 'ongoing' if the scan as of the day before already found a cluster that shares a grid with it and
 -- beats all of 99 permutations, else 'new'; NULL where chance would do. Both are derived from the events alone, so an earlier as_of gives
 -- what that day gave.
 -- The newest day is complete when as much time has passed since its end as 95 % of each source's events took to be received (from
@@ -120,6 +120,7 @@ told AS (
         cases AS n,
         sum(CASE WHEN array_has(spot['grids'], grid_newest) THEN event_newest ELSE 0 END) AS events_newest,
         coalesce(interval_days >= interval_min AND spot['observed'] >= count_min, false) AS rare,
+        spot['expected'] / (1 - spot['start_day']) AS baseline_newest,
         coalesce(
             (clusters_before[1]['p_value'] <= 0.01 AND array_has_any(clusters_before[1]['grids'], spot['grids']))
             OR (clusters_before[2]['p_value'] <= 0.01 AND array_has_any(clusters_before[2]['grids'], spot['grids']))
@@ -151,8 +152,8 @@ SELECT
     n,
     events_newest,
     CASE WHEN rare THEN CASE WHEN known THEN 'ongoing' ELSE 'new' END END AS state,
-    CASE WHEN rare AND events_newest > 0 THEN 1 ELSE 0 END AS signal,
-    reason IS NULL AND (rank = 1 OR (rare AND events_newest > 0)) AS exported,
+    CASE WHEN rare AND events_newest > baseline_newest THEN 1 ELSE 0 END AS signal,
+    reason IS NULL AND (rank = 1 OR (rare AND events_newest > baseline_newest)) AS exported,
     reason
 FROM told
-WHERE rank = 1 OR (rare AND events_newest > 0)
+WHERE rank = 1 OR (rare AND events_newest > baseline_newest)
