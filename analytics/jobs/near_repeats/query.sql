@@ -83,8 +83,8 @@ SELECT
 FROM bands
 UNION ALL
 SELECT
-    'place', category, event_id, distance, days, 1, NULL, ratio, p, q, n, true, grid_id, lon, lat, risk_since,
-    risk_since + arrow_cast(CAST(days * 86400000000 AS BIGINT), 'Duration(Microsecond)'), false, NULL
+    'place' AS row_kind, category, event_id AS id, distance, days, 1 AS value, NULL AS baseline, ratio, p, q, n, true AS raised, grid_id, lon, lat, risk_since,
+    risk_since + arrow_cast(CAST(days * 86400000000 AS BIGINT), 'Duration(Microsecond)') AS risk_until, false AS exported, NULL AS reason
 FROM (
     SELECT category, distance, days, cell['ratio'] AS ratio, cell['p'] AS p, cell['q'] AS q, n,
         unnest(event_ids) AS event_id, unnest(grid_ids) AS grid_id, unnest(times) AS risk_since, unnest(lons) AS lon, unnest(lats) AS lat

@@ -144,6 +144,7 @@ WHERE back = 0
 UNION ALL
 SELECT
     grid_id, category, local_day(local_day(:as_of) + INTERVAL '12 hours' - arrow_cast((judged + age) * 86400000000, 'Duration(Microsecond)')) AS day,
-    events, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, completeness_hours, 'incomplete_bin' AS reason, false, 0, false
+    events, NULL AS baseline, NULL AS dispersion, NULL AS score, NULL AS upper, NULL AS p, NULL AS q, 0 AS n, NULL AS c1, NULL AS c2, NULL AS c3,
+    completeness_hours, 'incomplete_bin' AS reason, age >= 0 AS surging, 0 AS surge, age >= 0 AS exported
 FROM days
 WHERE age < 0 AND of_city
