@@ -5,6 +5,7 @@ pub mod check;
 pub mod consume;
 pub mod cut;
 pub mod derive;
+mod detectors;
 pub mod door;
 pub mod engine;
 pub mod grid_store;

@@ -20,6 +20,7 @@ use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use crate::cells;
 use crate::consume::records_spec;
 use crate::cut::Cut;
+use crate::detectors;
 use crate::grid_store::GridStore;
 use crate::jobs::results::{JobTables, ResultTable};
 use crate::lake::LakeError;
@@ -186,7 +187,8 @@ impl Worlds {
     }
 }
 
-/// A session with the catalog, the limits and every function that needs no lake: what the cases of a job's folder run in.
+/// A session with the catalog, the limits, the settings of the detectors and every function that needs no lake: what the cases of a
+/// job's folder run in.
 ///
 /// # Errors
 /// The settings name an unknown time zone.
@@ -201,6 +203,7 @@ fn with_functions(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> Resul
         session.register_udf(ScalarUDF::clone(function));
     }
     session.register_udf(calendar::local_day(&settings.time_zone)?);
+    session.register_batch("detector_settings", detectors::table()?)?;
     Ok(session)
 }
 

@@ -170,7 +170,9 @@ impl Accumulator for Rows {
     }
 
     fn size(&self) -> usize {
-        let parts = self.parts.iter().map(|part| part.get_array_memory_size());
+        // Groups share the buffers of the batch their rows came in: each counts its own rows of them, or a thousand groups of one batch
+        // would be taken for a thousand batches, and refused for want of memory.
+        let parts = self.parts.iter().map(|part| part.to_data().get_slice_memory_size().unwrap_or_else(|_| part.get_array_memory_size()));
         size_of_val(self) + parts.sum::<usize>()
     }
 }
@@ -236,6 +238,18 @@ mod tests {
         assert!(group.parts.len() <= PARTS_MAX);
         assert!(group.size() >= 16_000);
         assert_eq!(s(&group.evaluate().unwrap()), "499500");
+    }
+
+    #[test]
+    fn groups_that_share_a_batch_share_its_size() {
+        let batch: Vec<(f64, i64)> = (0..1000).map(|t| (t as f64, t)).collect();
+        let batch = columns(&batch);
+        let groups = (0..1000).map(|row| {
+            let mut group = rows(false);
+            group.update_batch(&batch.iter().map(|column| column.slice(row, 1)).collect::<Vec<_>>()).unwrap();
+            group.size()
+        });
+        assert!(groups.sum::<usize>() < 1_000_000, "a thousand rows of two numbers");
     }
 
     #[test]

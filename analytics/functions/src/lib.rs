@@ -34,6 +34,7 @@ pub mod repeats;
 pub mod space_time_scan;
 pub mod wilson;
 
+mod nb_tail;
 mod nb_upper;
 mod poisson_upper;
 
@@ -64,6 +65,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &knox::FUNCTION,
     &kaplan_meier::FUNCTION,
     &wilson::FUNCTION,
+    &nb_tail::FUNCTION,
     &nb_upper::FUNCTION,
     &poisson_upper::FUNCTION,
     &recurrence_interval::FUNCTION,

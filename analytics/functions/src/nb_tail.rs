@@ -1,0 +1,84 @@
+//! `nb_tail`: how likely would chance alone bring this many cases, or more?
+//!
+//! P(X ≥ cases) for X negative binomial of mean μ and variance φ μ (size μ/(φ − 1)); Poisson if φ ≤ 1. Above α where
+//! `nb_upper` at α is not reached: the p that goes into `fdr` when many counts are judged at once.
+//!
+//! Source: as `nb_upper`, Noufaily et al. (2013), Statistics in Medicine 32(7); probabilities after Loader (2000).
+//!
+//! Cautions: φ is variance / mean, at most 10⁴, not the size. A mean estimated from few bins makes p too small; add what the
+//! estimate may err by to the dispersion. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
+//! of a case are cut off. Worked example: `tail_of_three_of_mean_one` here.
+
+use arrow::array::ArrayRef;
+use datafusion_common::Result;
+
+use crate::arguments::{Arguments, numbers};
+use crate::counts::Counts;
+use crate::function::{Argument, DefaultValue, Function, Kind, Returns, Type};
+use crate::poisson_upper::MEAN;
+
+/// The largest count that is asked for: as for the mean, a billion cases in one bin are no count of cases any more.
+const CASES_MAX: f64 = 1e9;
+
+pub(crate) static FUNCTION: Function = Function {
+    name: "nb_tail",
+    source: file!(),
+    kind: Kind::Scalar,
+    question_en: "How likely would chance alone bring this many cases or more?",
+    question_zh: "仅凭偶然出现这么多（或更多）案件的概率是多少？",
+    arguments: &[
+        Argument::required("cases", Type::Number, "how many came", "实际案件数"),
+        MEAN,
+        Argument::optional("dispersion", Type::Number, DefaultValue::Number(1.0), "variance / mean", "离散度（方差/均值）"),
+    ],
+    returns: Returns::Number,
+    literature: "Noufaily et al. 2013, Statistics in Medicine 32(7) 1206-1222; Loader 2000",
+    evaluate,
+};
+
+/// P(X ≥ cases) for the count of this mean and dispersion.
+fn tail(cases: f64, mean: f64, dispersion: f64) -> Option<f64> {
+    let counts = Counts::new(mean, dispersion)?;
+    if !(0.0..=CASES_MAX).contains(&cases) {
+        return None;
+    }
+    let cases = cases as u64;
+    Some(if cases == 0 { 1.0 } else { counts.tail(cases - 1).clamp(0.0, 1.0) })
+}
+
+fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
+    let rows = arguments.numbers(0)?.iter().zip(arguments.numbers(1)?).zip(arguments.numbers_or_default(2)?);
+    Ok(numbers(rows.map(|((cases, mean), dispersion)| tail(cases?, mean?, dispersion?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tail_of_three_of_mean_one() {
+        // 1 − (1 + 1 + 1/2) / e.
+        assert!((tail(3.0, 1.0, 1.0).unwrap() - (1.0 - 2.5 * (-1.0_f64).exp())).abs() < 1e-15);
+        // Geometric: mean 1, variance 2, so P(X ≥ k) = 2⁻ᵏ.
+        for cases in 0..60 {
+            let exact = 0.5_f64.powi(cases);
+            assert!((tail(f64::from(cases), 1.0, 2.0).unwrap() - exact).abs() < 1e-12 * exact);
+        }
+    }
+
+    #[test]
+    fn the_upper_bound_is_where_the_tail_falls_to_alpha() {
+        for (mean, dispersion) in [(0.2, 1.0), (3.0, 1.7), (40.0, 6.0), (900.0, 1.2)] {
+            let upper = Counts::new(mean, dispersion).unwrap().upper(0.01).unwrap() as f64;
+            assert!(tail(upper + 1.0, mean, dispersion).unwrap() <= 0.01 && tail(upper, mean, dispersion).unwrap() > 0.01);
+        }
+    }
+
+    #[test]
+    fn what_is_no_count_has_no_tail() {
+        assert_eq!(tail(f64::NAN, 1.0, 1.0), None);
+        assert_eq!(tail(-1.0, 1.0, 1.0), None);
+        assert_eq!(tail(1.0, -1.0, 1.0), None);
+        assert_eq!((tail(0.0, 0.0, 1.0), tail(1.0, 0.0, 1.0)), (Some(1.0), Some(0.0)));
+    }
+}
