@@ -5,6 +5,8 @@ export CARGO_TARGET_DIR
 GRIDWATCH := $(CARGO_TARGET_DIR)/release/gridwatch
 WEB := dashboards/web
 VENV := $(CARGO_TARGET_DIR)/venv
+# The Kafka client needs OpenSSL: the system's where its development package is there, otherwise built along.
+FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features gridwatch/vendored-openssl)
 
 .PHONY: up build test bench lint tools web
 .DEFAULT_GOAL := build
@@ -14,7 +16,7 @@ up: build
 	$(GRIDWATCH) up $(ARGS)
 
 build: web
-	cargo build --release --locked
+	cargo build --release --locked $(FEATURES)
 
 # The duty page, embedded in the binary.
 web: $(WEB)/dist/index.html
@@ -33,13 +35,13 @@ $(VENV)/.done: tests/requirements.txt
 
 test: build tools
 	cd $(WEB) && npm test
-	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace --tests
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace --tests $(FEATURES)
 
 # The figures of README; ARGS=--quick says less in less time.
 bench: build
-	cargo test --release --locked -p gridwatch --test figures -- $(ARGS)
+	cargo test --release --locked -p gridwatch $(FEATURES) --test figures -- $(ARGS)
 
 lint: web
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	cargo clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(FEATURES) --no-deps

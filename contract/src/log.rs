@@ -1,12 +1,15 @@
 //! The seam to the log: what every backend promises. `log/local.rs` keeps it on one machine, `log/memory.rs` in tests,
 //! `log/kafka.rs` on a broker; `log/conformance.rs` is the suite all of them pass.
 //!
-//! - An append is acknowledged only when durable, and is all-or-nothing per call and topic.
+//! - An append is acknowledged only when durable. What can be known beforehand (sizes, topic) refuses it as a whole; a log on
+//!   one machine keeps all of it or nothing. A broker that fails in the middle may keep a part: the caller is told to retry,
+//!   appends the same records again, and their ids make the repeats harmless.
 //! - Records of one key stay in one partition, in the order they were appended.
 //! - Offsets grow; gaps are legal; nobody may assume `next = last + 1`.
 //! - Reading below the first kept offset is an error that names the lost range, never a silent jump.
 //! - At its bound a log pushes back ([`LogError::Full`]); it never drops.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -14,12 +17,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub mod conformance;
+pub mod kafka;
 mod limits;
 pub mod local;
 pub mod memory;
 mod retention;
 
 pub use limits::LogLimits;
+
+use crate::{Offsets, TopicPartition};
 
 /// What a producer hands over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -217,6 +223,30 @@ pub enum LogError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The broker is away, busy, or moving a partition: it may work the next time.
+    #[error("could not {action} the log at {broker}")]
+    Unavailable {
+        /// What was being done.
+        action: &'static str,
+        /// The brokers' addresses.
+        broker: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The broker refuses, and will until a person changes something.
+    #[error("could not {action} the log at {broker}: {hint}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// The brokers' addresses.
+        broker: String,
+        /// What stands in the way, and what to do about it.
+        hint: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The log was closed.
     #[error("log is closed")]
     Closed,
@@ -226,7 +256,7 @@ impl LogError {
     /// What the caller has to do.
     pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Full { .. } => Remedy::Retry,
+            Self::Full { .. } | Self::Unavailable { .. } => Remedy::Retry,
             Self::RecordTooLarge { .. } => Remedy::Reject,
             Self::AppendTooLarge { .. } | Self::UnknownTopic { .. } | Self::UnknownPartition { .. } | Self::Closed => Remedy::Bug,
             Self::InvalidTopic { .. }
@@ -234,7 +264,8 @@ impl LogError {
             | Self::OutOfRange { .. }
             | Self::BeyondEnd { .. }
             | Self::InUse { .. }
-            | Self::Storage { .. } => Remedy::Fix,
+            | Self::Storage { .. }
+            | Self::Refused { .. } => Remedy::Fix,
         }
     }
 }
@@ -251,7 +282,10 @@ pub trait EventLog: Send + Sync + Debug {
     /// Number of partitions of a topic.
     async fn partitions(&self, topic: &str) -> Result<u32, LogError>;
 
-    /// Appends all records or none, and answers after they are durable, with their positions in the order given.
+    /// Appends all records, and answers after they are durable, with their positions in the order given.
+    ///
+    /// After [`LogError::Unavailable`] a broker may have kept a part of them: append all of them again. After any other error
+    /// none of them stands.
     ///
     /// Not cancellation safe: a call dropped before its answer may still have appended.
     async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError>;
@@ -269,5 +303,21 @@ pub trait EventLog: Send + Sync + Debug {
 
     /// Applies the topics' retention by age and size, never removing a record at or above `keep_from` of its partition
     /// (what the lake has not committed yet). Answers how many records went.
-    async fn retain(&self, now_micros: i64, keep_from: &crate::Offsets) -> Result<u64, LogError>;
+    async fn retain(&self, now_micros: i64, keep_from: &Offsets) -> Result<u64, LogError>;
+
+    /// The partitions of these topics that are this process's to read at present. A log of one process gives it all of them;
+    /// on a broker with a consumer group the members share them, and a member has to ask regularly to stay one.
+    async fn assigned(&self, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
+        let mut all = BTreeSet::new();
+        for topic in topics {
+            all.extend((0..self.partitions(topic).await?).map(|partition| TopicPartition::new(*topic, partition)));
+        }
+        Ok(all)
+    }
+
+    /// Tells lag tools how far this process has read. Never authoritative: where to go on says the lake.
+    async fn report(&self, offsets: &Offsets) -> Result<(), LogError> {
+        let _told_nobody = offsets;
+        Ok(())
+    }
 }
