@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the programs the tests talk to (psql, promtool, Chromium) and what drives the browser, or names what is missing and how to
-# get it.
+# Installs the programs the tests talk to (psql, promtool, Chromium), what a real Kafka runs on (Java, Maven) and what drives the
+# browser, or names what is missing and how to get it.
 set -eu
 missing=""
 need() {
@@ -10,6 +10,8 @@ need psql postgresql-client
 need promtool prometheus
 need chromium chromium
 need npm npm
+need java default-jre-headless
+need mvn maven
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq
@@ -20,6 +22,10 @@ if [ -n "$missing" ]; then
             echo "skipped: tests that need $package; get it with: apt-get install $package"
         done
     fi
+fi
+# The brokers' jars, so that no test waits for the network.
+if command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1; then
+    bash "$(dirname "$0")/kafka/broker.sh" fetch || echo "skipped: Kafka's jars could not be fetched from Maven"
 fi
 # npm writes the hidden lock last: older than the lock of the repository, it is of another install.
 page="$(dirname "$0")/page"

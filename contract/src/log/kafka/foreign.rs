@@ -1,0 +1,165 @@
+//! What producers that are not ours leave on a topic, read from a real Kafka: transactions, committed and aborted, tombstones,
+//! records without a key, headers that are no text. Needs Java 17 and Maven; without them it says so and passes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use super::{KafkaLog, KafkaOptions};
+use crate::log::{EventLog, LogError, Record, TopicSpec};
+use crate::topic;
+
+#[path = "../../../tests/kafka_rig/mod.rs"]
+mod kafka_rig;
+use kafka_rig::Rig;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn declared(name: &str, partitions: u32) -> TopicSpec {
+    TopicSpec { name: name.to_owned(), partitions, retention_age: None, retention_bytes: None }
+}
+
+fn producer(rig: &Rig, settings: &[(&str, &str)]) -> Arc<BaseProducer> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", rig.bootstrap());
+    for (name, value) in settings {
+        config.set(*name, *value);
+    }
+    Arc::new(config.create().unwrap())
+}
+
+fn send(producer: &BaseProducer, topic: &str, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let (key, value) = ("k".to_owned(), format!("{number}"));
+        producer.send(BaseRecord::to(topic).partition(0).key(&key).payload(&value)).map_err(|(error, _)| error).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_producers_write_is_read_as_it_stands() {
+    let Some(rig) = Rig::start(1, false) else { return };
+    let log = Arc::new(KafkaLog::connect(KafkaOptions::new(rig.bootstrap())).await.unwrap());
+    committed_is_read_and_aborted_is_a_gap(&rig, &log).await;
+    tombstones_and_missing_keys_are_empty(&rig, &log).await;
+    the_partition_is_the_one_java_would_take(&rig, &log).await;
+    reading_at_the_end_costs_nothing(&log).await;
+}
+
+async fn committed_is_read_and_aborted_is_a_gap(rig: &Rig, log: &Arc<KafkaLog>) {
+    const NAME: &str = "transactions";
+    log.ensure_topic(&declared(NAME, 1)).await.unwrap();
+    let outside = producer(rig, &[("transactional.id", "outside")]);
+    let begin = Arc::clone(&outside);
+    spawn_blocking(move || begin.init_transactions(PATIENCE)).await.unwrap().unwrap();
+    let mut from = 0;
+    let mut read = Vec::new();
+    for round in 0..6 {
+        let (transaction, committed) = (Arc::clone(&outside), round % 3 != 1);
+        spawn_blocking(move || {
+            transaction.begin_transaction().unwrap();
+            send(&transaction, NAME, round * 10..round * 10 + 10);
+            transaction.flush(PATIENCE).unwrap();
+        })
+        .await
+        .unwrap();
+        // While it is open nothing of it is read, and nothing is skipped.
+        let open = log.fetch(NAME, 0, from, 1 << 20, Duration::from_millis(100)).await.unwrap();
+        assert!(open.records.is_empty(), "{open:?}");
+        from = open.next;
+        let transaction = Arc::clone(&outside);
+        spawn_blocking(move || if committed { transaction.commit_transaction(PATIENCE) } else { transaction.abort_transaction(PATIENCE) })
+            .await
+            .unwrap()
+            .unwrap();
+        let end = Instant::now() + PATIENCE;
+        let due = log.watermarks(NAME, 0).await.unwrap().1;
+        // The position comes to the end over the marker, and over what was aborted.
+        while from < due {
+            let batch = log.fetch(NAME, 0, from, 1 << 20, Duration::from_millis(700)).await.unwrap();
+            from = batch.next;
+            read.extend(batch.records);
+            assert!(Instant::now() < end, "the position stays at {from}, the end is {due}");
+        }
+    }
+    let values: Vec<usize> = read.iter().map(|stored| std::str::from_utf8(&stored.record.value).unwrap().parse().unwrap()).collect();
+    let due: Vec<usize> = (0..60).filter(|number| (number / 10) % 3 != 1).collect();
+    assert_eq!(values, due);
+    assert!(from >= 66, "60 records and 6 markers, the position is {from}");
+    // Anew from the beginning, and from each position.
+    let fresh = KafkaLog::connect(KafkaOptions::new(rig.bootstrap())).await.unwrap();
+    for start in 0..from {
+        let batch = fresh.fetch(NAME, 0, start, 1 << 20, Duration::ZERO).await.unwrap();
+        let due = read.iter().find(|stored| stored.offset >= start);
+        assert_eq!(batch.records.first(), due, "from {start}");
+        assert!(batch.next > start, "from {start} the position stays");
+    }
+}
+
+async fn tombstones_and_missing_keys_are_empty(rig: &Rig, log: &KafkaLog) {
+    log.ensure_topic(&declared("outside", 1)).await.unwrap();
+    let outside = producer(rig, &[]);
+    let headers = OwnedHeaders::new().insert(Header { key: "latin", value: Some(&b"caf\xe9"[..]) }).insert(Header::<&[u8]> { key: "none", value: None });
+    spawn_blocking(move || {
+        outside.send(BaseRecord::<str, str>::to("outside").key("deleted")).map_err(|(error, _)| error).unwrap();
+        outside.send(BaseRecord::<str, str>::to("outside").payload("keyless")).map_err(|(error, _)| error).unwrap();
+        outside.send(BaseRecord::<str, str>::to("outside").headers(headers)).map_err(|(error, _)| error).unwrap();
+        outside.flush(PATIENCE).unwrap();
+    })
+    .await
+    .unwrap();
+    let mut read = Vec::new();
+    while read.len() < 3 {
+        let batch = log.fetch("outside", 0, read.len() as u64, 1 << 20, Duration::from_secs(5)).await.unwrap();
+        read.extend(batch.records.into_iter().map(|stored| stored.record));
+    }
+    let latin = vec![("latin".to_owned(), "caf\u{fffd}".to_owned()), ("none".to_owned(), String::new())];
+    assert_eq!(read, [Record::new("deleted", ""), Record::new("", "keyless"), Record::new("", "").with_headers(latin)]);
+}
+
+async fn the_partition_is_the_one_java_would_take(rig: &Rig, log: &KafkaLog) {
+    log.ensure_topic(&declared("placed", 7)).await.unwrap();
+    let outside = producer(rig, &[("partitioner", "murmur2_random")]);
+    let keys: Vec<String> = (0..100).map(|key| format!("source/{key}")).collect();
+    let sent = keys.clone();
+    spawn_blocking(move || {
+        for key in &sent {
+            outside.send(BaseRecord::to("placed").key(key).payload(key)).map_err(|(error, _)| error).unwrap();
+        }
+        outside.flush(PATIENCE).unwrap();
+    })
+    .await
+    .unwrap();
+    for partition in 0..7 {
+        let batch = log.fetch("placed", partition, 0, 1 << 20, Duration::from_secs(5)).await.unwrap();
+        let due: Vec<_> = keys.iter().filter(|key| topic::partition(key.as_bytes(), 7) == partition).cloned().collect();
+        let found: Vec<_> = batch.records.iter().map(|stored| String::from_utf8(stored.record.key.to_vec()).unwrap()).collect();
+        assert_eq!(found, due);
+    }
+}
+
+/// The reading loop asks each partition each turn: where nothing has come that must not cost a round trip. And what this
+/// process appends is there at the next question.
+async fn reading_at_the_end_costs_nothing(log: &KafkaLog) {
+    log.ensure_topic(&declared("quiet", 1)).await.unwrap();
+    let mut from = 0;
+    for round in 0..20 {
+        let positions = log.append("quiet", vec![Record::new("k", format!("{round}"))]).await.unwrap();
+        let batch = log.fetch("quiet", 0, from, 1 << 20, Duration::ZERO).await.unwrap();
+        assert_eq!(batch.records.iter().map(|stored| stored.offset).collect::<Vec<_>>(), [positions[0].offset]);
+        from = batch.next;
+    }
+    let start = Instant::now();
+    for _ in 0..10_000 {
+        let batch = log.fetch("quiet", 0, from, 1 << 20, Duration::ZERO).await.unwrap();
+        assert!(batch.records.is_empty() && batch.next == from);
+    }
+    let spent = start.elapsed();
+    assert!(spent < Duration::from_secs(2), "10,000 questions at the end took {spent:?}: each goes to the broker");
+    let refusal = log.fetch("quiet", 0, from + 1, 1, Duration::ZERO).await;
+    assert!(matches!(refusal, Err(LogError::BeyondEnd { .. })), "{refusal:?}");
+}

@@ -1,0 +1,433 @@
+//! Reading: one client without a group, each partition a queue of its own that reads ahead up to a bound.
+//!
+//! A partition's reader stands somewhere; a fetch from there takes what has come, a fetch from elsewhere moves it first. It
+//! answers "nothing" only where it knows that there is nothing:
+//!
+//! - Moving asks the broker for the first and next offset: below the one and beyond the other are errors, never a jump.
+//!   What stood then must come, or the end of the partition, before the first "nothing".
+//! - What this process appended since must come as well.
+//! - The broker tells the end of a partition after the last record, aborted transactions and markers included, so `next`
+//!   moves over gaps that no record follows.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::{Mutex, Notify};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use super::errors::{Sorted, code, sort};
+use super::options::KafkaOptions;
+use super::shared::{Context, Role, Shared};
+use crate::log::{Batch, LogError, Record, Stored};
+
+/// Most bytes of one fetch, whatever is asked: a reader holds them all at once.
+const FETCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a record costs beside its bytes, so that a fetch of empty records has a bound as well.
+const RECORD_OVERHEAD_BYTES: usize = 16;
+
+/// Records taken before others on this thread get a turn: 512 take less than a millisecond.
+const TURN_RECORDS: usize = 512;
+
+/// How long what must come may stay away before the broker is asked again what stands.
+const DOUBT: Duration = Duration::from_secs(1);
+
+/// How long the thread that serves the client's own events sleeps at most.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The client all readers share.
+pub(super) struct ReaderClient {
+    consumer: Arc<BaseConsumer<Context>>,
+    shared: Arc<Shared>,
+    answer_timeout: Duration,
+    closed: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for ReaderClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReaderClient").finish_non_exhaustive()
+    }
+}
+
+impl Drop for ReaderClient {
+    /// The serving thread lets the client go: that waits for its threads, and a caller's thread must not.
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+impl ReaderClient {
+    pub(super) fn new(options: &KafkaOptions, shared: &Arc<Shared>) -> Result<Self, KafkaError> {
+        let context = Context { shared: Arc::clone(shared), role: Role::Reader };
+        let consumer = Arc::new(BaseConsumer::from_config_and_context(&options.reader(), context)?);
+        let closed = Arc::new(AtomicBool::new(false));
+        let (serving, stop, told) = (Arc::clone(&consumer), Arc::clone(&closed), Arc::clone(shared));
+        thread::Builder::new()
+            .name("kafka-reader".to_owned())
+            .spawn(move || {
+                while !stop.load(Ordering::Acquire) {
+                    // Records come through the partitions' queues; what came here was taken from its reader.
+                    if let Some(Ok(_)) = serving.poll(POLL) {
+                        told.stray();
+                    }
+                }
+            })
+            .map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
+        Ok(Self { consumer, shared: Arc::clone(shared), answer_timeout: options.answer_timeout, closed })
+    }
+
+    /// The number of partitions of a topic, asked of the broker.
+    pub(super) async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        let (consumer, name, patience) = (Arc::clone(&self.consumer), topic.to_owned(), self.answer_timeout);
+        let asked = spawn_blocking(move || {
+            let metadata = consumer.fetch_metadata(Some(&name), patience)?;
+            let found = metadata.topics().iter().find(|topic| topic.name() == name);
+            let error = found.and_then(|topic| topic.error()).map(Code::from);
+            Ok::<_, KafkaError>((found.map_or(0, |topic| topic.partitions().len()), error))
+        });
+        let (count, error) = asked.await.map_err(|_| LogError::Closed)?.map_err(|error| self.shared.error("ask", &error))?;
+        self.shared.answered();
+        match error.map(|code| (code, sort(code))) {
+            Some((_, Sorted::NotThere)) => Err(LogError::UnknownTopic { topic: topic.to_owned() }),
+            Some((code, _)) => Err(self.shared.coded("ask", code, &code.to_string())),
+            None if count == 0 => Err(LogError::UnknownTopic { topic: topic.to_owned() }),
+            None => Ok(u32::try_from(count).expect("Kafka counts partitions in 31 bits")),
+        }
+    }
+
+    /// Waits for the first answer of a broker.
+    pub(super) async fn connect(&self, patience: Duration) -> Result<(), LogError> {
+        let end = Instant::now() + patience;
+        let mut slice = Duration::from_millis(250);
+        loop {
+            let consumer = Arc::clone(&self.consumer);
+            let wait = slice.min(end.saturating_duration_since(Instant::now())).max(Duration::from_millis(1));
+            // In slices, so that a refusal is told when it is known, and a runtime that ends waits for one slice only.
+            let asked = spawn_blocking(move || consumer.fetch_metadata(None, wait).map(|_| ()));
+            match asked.await.map_err(|_| LogError::Closed)? {
+                Ok(()) => {
+                    self.shared.answered();
+                    return Ok(());
+                }
+                Err(_) if self.shared.refused() || Instant::now() >= end => {
+                    return Err(self.shared.unreachable(&format!("no broker answered within {patience:?}")).await);
+                }
+                Err(error) if !matches!(sort(code(&error)), Sorted::Away) => return Err(self.shared.error("connect to", &error)),
+                Err(_) => slice = (slice * 2).min(Duration::from_secs(2)),
+            }
+        }
+    }
+
+    /// First kept offset, and the offset up to which committed records can be read.
+    pub(super) async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let (consumer, name, patience) = (Arc::clone(&self.consumer), topic.to_owned(), self.answer_timeout);
+        let asked = spawn_blocking(move || consumer.fetch_watermarks(&name, partition.cast_signed(), patience));
+        let marks = asked.await.map_err(|_| LogError::Closed)?.map_err(|error| self.failed(topic, partition, code(&error), &error))?;
+        self.shared.answered();
+        Ok((marks.0.max(0).cast_unsigned(), marks.1.max(0).cast_unsigned()))
+    }
+
+    fn failed(&self, topic: &str, partition: u32, code: Code, error: &KafkaError) -> LogError {
+        match sort(code) {
+            Sorted::NotThere => LogError::UnknownPartition { topic: topic.to_owned(), partition },
+            _ => self.shared.coded("read from", code, &error.to_string()),
+        }
+    }
+}
+
+/// A partition as this process knows it.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The next offset after what this process appended.
+    appended: AtomicU64,
+    reader: Mutex<Reader>,
+}
+
+impl Slot {
+    /// This process has appended a record there.
+    pub(super) fn appended(&self, offset: u64) {
+        self.appended.fetch_max(offset + 1, Ordering::AcqRel);
+    }
+
+    /// What was read ahead may be gone: the next fetch asks the broker again.
+    pub(super) async fn doubt(&self) {
+        self.reader.lock().await.stands = false;
+    }
+
+    /// Reads from `from` on; see [`crate::log::EventLog::fetch`]. Cancellation safe: what was taken from the queue stays here.
+    pub(super) async fn fetch(
+        &self,
+        client: &ReaderClient,
+        (topic, partition): (&str, u32),
+        from: u64,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<Batch, LogError> {
+        let mut reader = self.reader.lock().await;
+        let at = At { client, topic, partition, appended: &self.appended };
+        if !reader.stands_at(from) || reader.strays != client.shared.strays() {
+            reader.move_to(at, from).await?;
+        }
+        let start = Instant::now();
+        let (due, patience) = (start + wait, start + client.answer_timeout);
+        let mut doubt = start + DOUBT;
+        loop {
+            if let Err(error) = reader.take(at, bytes_max.min(FETCH_BYTES_MAX)).await {
+                // Whatever it was, the queue may have stopped: the next fetch begins by asking the broker.
+                reader.stands = false;
+                return Err(reader.explain(at, &error).await);
+            }
+            if !reader.taken.is_empty() {
+                client.shared.answered();
+                return Ok(reader.give());
+            }
+            let appended = self.appended.load(Ordering::Acquire);
+            let owed = reader.owed(appended);
+            let until = if owed { doubt } else { due };
+            if timeout_at(until, reader.signal.notified()).await.is_ok() {
+                continue;
+            }
+            if !owed {
+                return Ok(Batch { records: Vec::new(), next: reader.next });
+            }
+            reader.ask_again(at, appended).await?;
+            if reader.owed(appended) && Instant::now() >= patience {
+                reader.stands = false;
+                return Err(client.shared.coded("read from", Code::OperationTimedOut, "what the log holds did not come in time"));
+            }
+            doubt = Instant::now() + DOUBT;
+        }
+    }
+}
+
+/// What a reader needs to know of where it is.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    client: &'a ReaderClient,
+    topic: &'a str,
+    partition: u32,
+    appended: &'a AtomicU64,
+}
+
+/// Where a partition is read.
+#[derive(Default)]
+struct Reader {
+    queue: Option<PartitionQueue<Context>>,
+    /// Told when the queue stops being empty.
+    signal: Arc<Notify>,
+    /// Whether the queue goes on at `next`.
+    stands: bool,
+    /// Records taken from the queue and not given yet, and their bytes.
+    taken: VecDeque<Stored>,
+    taken_bytes: usize,
+    /// After the last record given: a fetch from here or above, up to the next record, goes on.
+    floor: u64,
+    /// Where the queue goes on.
+    next: u64,
+    /// What stood when the reader came here.
+    stood: u64,
+    /// Whether a record or the end has come since.
+    settled: bool,
+    /// What this process had appended when the broker last said that nothing is left: a transaction of others may hold it back.
+    excused: u64,
+    strays: u64,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("stands", &self.stands).field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    fn stands_at(&self, from: u64) -> bool {
+        let upto = self.taken.front().map_or(self.next, |first| first.offset);
+        self.stands && (self.floor..=upto).contains(&from)
+    }
+
+    /// Whether something must come before "nothing" may be said.
+    fn owed(&self, appended: u64) -> bool {
+        !self.settled || self.next < self.stood || (appended > self.excused && self.next < appended)
+    }
+
+    fn give(&mut self) -> Batch {
+        let records: Vec<_> = std::mem::take(&mut self.taken).into();
+        self.taken_bytes = 0;
+        self.floor = records.last().map_or(self.floor, |last| last.offset + 1);
+        Batch { records, next: self.next }
+    }
+
+    /// Makes the queue go on at `from`, if the broker has that.
+    async fn move_to(&mut self, at: At<'_>, from: u64) -> Result<(), LogError> {
+        self.stands = false;
+        (self.taken, self.taken_bytes) = (VecDeque::new(), 0);
+        let (topic, partition) = (at.topic.to_owned(), at.partition);
+        let excused = at.appended.load(Ordering::Acquire);
+        let (first, end) = at.client.watermarks(at.topic, at.partition).await?;
+        if from < first {
+            return Err(LogError::OutOfRange { topic, partition, asked: from, first });
+        }
+        if from > end {
+            return Err(LogError::BeyondEnd { topic, partition, asked: from, end });
+        }
+        let strays = at.client.shared.strays();
+        let (consumer, signal, patience) = (Arc::clone(&at.client.consumer), Arc::clone(&self.signal), at.client.answer_timeout);
+        let present = self.queue.take();
+        let moved = spawn_blocking(move || seek(&consumer, present, signal, (&topic, partition, from), patience));
+        let queue = moved.await.map_err(|_| LogError::Closed)?.map_err(|error| at.client.shared.error("read from", &error))?;
+        self.queue = Some(queue);
+        (self.floor, self.next, self.stood, self.settled) = (from, from, end, false);
+        (self.excused, self.strays, self.stands) = (excused, strays, true);
+        Ok(())
+    }
+
+    /// What must come did not: asks whether it can be read at all.
+    async fn ask_again(&mut self, at: At<'_>, appended: u64) -> Result<(), LogError> {
+        let (first, end) = at.client.watermarks(at.topic, at.partition).await?;
+        if self.next < first {
+            self.stands = false;
+            return Err(LogError::OutOfRange { topic: at.topic.to_owned(), partition: at.partition, asked: self.next, first });
+        }
+        if self.settled && end <= self.next {
+            self.excused = appended;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, up to about `bytes_max`.
+    async fn take(&mut self, at: At<'_>, bytes_max: usize) -> Result<(), KafkaError> {
+        let Some(queue) = &self.queue else { return Ok(()) };
+        let mut turn = 0;
+        while self.taken.is_empty() || self.taken_bytes < bytes_max {
+            match queue.poll(Duration::ZERO) {
+                None => break,
+                Some(Ok(message)) => {
+                    let stored = stored(&message);
+                    // An offset below is of a position left before; librdkafka drops those itself, and it costs nothing to be sure.
+                    if stored.offset < self.next {
+                        continue;
+                    }
+                    self.next = stored.offset + 1;
+                    self.settled = true;
+                    self.taken_bytes += stored.record.bytes() + RECORD_OVERHEAD_BYTES;
+                    self.taken.push_back(stored);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    // The end came after everything that stood when the reader moved here, be it records or gaps.
+                    self.settled = true;
+                    self.next = self.next.max(self.stood).max(position(&at));
+                }
+                Some(Err(error)) if self.taken.is_empty() => return Err(error),
+                Some(Err(error)) => {
+                    // What came before the error is good; the position is asked again after it.
+                    warn!(topic = at.topic, partition = at.partition, %error, "reading was interrupted");
+                    self.stands = false;
+                    break;
+                }
+            }
+            turn += 1;
+            if turn % TURN_RECORDS == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// An error of the queue as the log's. A position the broker does not have any more is looked up, and named.
+    async fn explain(&self, at: At<'_>, error: &KafkaError) -> LogError {
+        let code = code(error);
+        if matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange) {
+            let (topic, partition, asked) = (at.topic.to_owned(), at.partition, self.next);
+            return match at.client.watermarks(at.topic, at.partition).await {
+                Ok((first, _)) if asked < first => LogError::OutOfRange { topic, partition, asked, first },
+                Ok((_, end)) if asked > end => LogError::BeyondEnd { topic, partition, asked, end },
+                Ok(_) => at.client.shared.coded("read from", Code::OffsetNotAvailable, &error.to_string()),
+                Err(error) => error,
+            };
+        }
+        at.client.failed(at.topic, at.partition, code, error)
+    }
+}
+
+/// Makes a partition's queue go on at an offset. Blocks.
+fn seek(
+    consumer: &Arc<BaseConsumer<Context>>,
+    present: Option<PartitionQueue<Context>>,
+    signal: Arc<Notify>,
+    (topic, partition, from): (&str, u32, u64),
+    patience: Duration,
+) -> Result<PartitionQueue<Context>, KafkaError> {
+    let (number, offset) = (partition.cast_signed(), Offset::Offset(from.cast_signed()));
+    let queue = match present {
+        Some(queue) => queue,
+        None => {
+            // Split before it is assigned: from the first record on nothing goes elsewhere.
+            let mut queue = consumer.split_partition_queue(topic, number).ok_or(KafkaError::Global(Code::UnknownPartition))?;
+            queue.set_nonempty_callback(move || signal.notify_one());
+            queue
+        }
+    };
+    // A seek makes librdkafka drop at once what it had read ahead, so it is tried first, also where a caller that went away
+    // left the partition assigned.
+    match consumer.seek(topic, number, offset, patience) {
+        Ok(()) => return Ok(queue),
+        // Not assigned yet, or stopped by an error: nothing is read ahead.
+        Err(KafkaError::Seek(words)) if [Code::State, Code::UnknownPartition].iter().any(|code| code.to_string().contains(&words)) => {}
+        Err(error) => return Err(error),
+    }
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, number, offset)?;
+    if consumer.assignment()?.find_partition(topic, number).is_some() {
+        consumer.incremental_unassign(&list)?;
+    }
+    while queue.poll(Duration::ZERO).is_some() {}
+    consumer.incremental_assign(&list)?;
+    Ok(queue)
+}
+
+/// Where librdkafka stands after what was taken from the queue, markers of transactions included; 0 where it does not say.
+fn position(at: &At<'_>) -> u64 {
+    let Ok(positions) = at.client.consumer.position() else { return 0 };
+    match positions.find_partition(at.topic, at.partition.cast_signed()).map(|found| found.offset()) {
+        Some(Offset::Offset(offset)) => offset.max(0).cast_unsigned(),
+        _ => 0,
+    }
+}
+
+/// A message as a record. Outside producers may leave key and value out: then they are empty.
+fn stored(message: &BorrowedMessage<'_>) -> Stored {
+    let bytes = |part: Option<&[u8]>| part.map_or_else(Bytes::new, Bytes::copy_from_slice);
+    Stored {
+        offset: message.offset().max(0).cast_unsigned(),
+        appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
+        record: Record { key: bytes(message.key()), value: bytes(message.payload()), headers: headers(message) },
+    }
+}
+
+/// The headers; bytes that are no UTF-8 are replaced.
+fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    // The wrapper takes names for UTF-8 without asking; a name that is none must not end the process.
+    let read = |index| catch_unwind(AssertUnwindSafe(|| headers.get(index)));
+    (0..headers.count())
+        .map(|index| match read(index) {
+            Ok(header) => (header.key.to_owned(), text(header.value)),
+            Err(_) => (char::REPLACEMENT_CHARACTER.to_string(), String::new()),
+        })
+        .collect()
+}

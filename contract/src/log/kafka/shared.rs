@@ -1,0 +1,230 @@
+//! What the clients of one Kafka log share: who the brokers are, what troubles them at present, and librdkafka's figures; and
+//! how an answer becomes a [`LogError`] a person understands.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::statistics::Statistics;
+use tokio::task::spawn_blocking;
+use tracing::{debug, warn};
+
+use super::errors::{Cause, Sorted, code, sort};
+use super::options::{KafkaOptions, Tls};
+use super::producer::Delivery;
+use super::statistics::{Figures, KafkaStatistics};
+use crate::log::LogError;
+
+/// What stands in the way of a connection, in librdkafka's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    code: Code,
+    reason: String,
+}
+
+impl Trouble {
+    /// What it asks for. Some refusals come as a lost connection, and only the reason tells them apart.
+    pub(super) fn sorted(&self) -> Sorted {
+        let says = |text: &str| self.reason.contains(text);
+        if says("certificate required") || says("bad certificate") || says("SSL authentication might be required") {
+            return Sorted::Refused("the broker asks for a client certificate it knows: give it with --kafka-certificate and --kafka-key");
+        }
+        if says("wrong version number") || says("connecting to a PLAINTEXT broker listener") {
+            return Sorted::Refused("the broker does not encrypt at this address: use the address of its TLS listener");
+        }
+        if says("mechanism") && says("nsupported") {
+            return sort(Code::UnsupportedSASLMechanism);
+        }
+        sort(self.code)
+    }
+
+    /// Whether it hints at a setting, though it may be an outage as well: believed only when nothing better came in time.
+    fn suspected(&self) -> Option<&'static str> {
+        if self.reason.contains("security.protocol") {
+            return Some("the broker closes the connection before a word: does it want TLS (--kafka-ca) or a user (--kafka-user)?");
+        }
+        (self.code == Code::Resolve).then_some("this host name is not known: check --kafka-brokers")
+    }
+}
+
+/// What all clients of a log share.
+pub(super) struct Shared {
+    brokers: String,
+    tls: Option<Tls>,
+    trouble: Mutex<Option<Trouble>>,
+    /// Whether there is trouble: asked after each success, so without the lock.
+    troubled: AtomicBool,
+    /// Records that came where nobody reads; readers start again where they stand when it moves.
+    strays: AtomicU64,
+    producer: Mutex<Figures>,
+    reader: Mutex<Figures>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("brokers", &self.brokers).field("trouble", &self.trouble).finish_non_exhaustive()
+    }
+}
+
+/// No holder of these locks leaves anything half changed, so a panic of another thread does not spoil them.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(options: &KafkaOptions) -> Self {
+        Self {
+            brokers: options.brokers.clone(),
+            tls: options.tls.clone(),
+            trouble: Mutex::default(),
+            troubled: AtomicBool::new(false),
+            strays: AtomicU64::new(0),
+            producer: Mutex::default(),
+            reader: Mutex::default(),
+        }
+    }
+
+    pub(super) fn strays(&self) -> u64 {
+        self.strays.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stray(&self) {
+        warn!("a record came outside of its partition's queue; its partition is read again");
+        self.strays.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What troubles the connections at present.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        locked(&self.trouble).clone()
+    }
+
+    /// A broker answered: what troubled before is over.
+    pub(super) fn answered(&self) {
+        if self.troubled.swap(false, Ordering::AcqRel) {
+            *locked(&self.trouble) = None;
+        }
+    }
+
+    fn saw(&self, code: Code, reason: &str) {
+        // That all brokers are down follows from what was said of each, which is what helps.
+        if code == Code::AllBrokersDown || code == Code::PartitionEOF {
+            return;
+        }
+        let trouble = Trouble { code, reason: reason.to_owned() };
+        let mut present = locked(&self.trouble);
+        let refused = |trouble: &Trouble| matches!(trouble.sorted(), Sorted::Refused(_));
+        if present.as_ref().is_some_and(refused) && !refused(&trouble) {
+            return;
+        }
+        if present.as_ref().is_none_or(|present| present.code != code) {
+            warn!(brokers = %self.brokers, %reason, "trouble with a broker");
+        }
+        *present = Some(trouble);
+        self.troubled.store(true, Ordering::Release);
+    }
+
+    /// An error of the client as the log's, with what is known of the connection.
+    pub(super) fn error(&self, action: &'static str, error: &KafkaError) -> LogError {
+        self.coded(action, code(error), &error.to_string())
+    }
+
+    /// An answer's code as the log's error.
+    pub(super) fn coded(&self, action: &'static str, code: Code, words: &str) -> LogError {
+        let broker = self.brokers.clone();
+        if let Sorted::Refused(hint) = sort(code) {
+            return LogError::Refused { action, broker, hint: hint.to_owned(), source: Box::new(Cause(words.to_owned())) };
+        }
+        match self.trouble() {
+            Some(trouble) => match trouble.sorted() {
+                Sorted::Refused(hint) => {
+                    LogError::Refused { action, broker, hint: hint.to_owned(), source: Box::new(Cause(trouble.reason)) }
+                }
+                _ => LogError::Unavailable { action, broker, source: Box::new(Cause(trouble.reason)) },
+            },
+            None => LogError::Unavailable { action, broker, source: Box::new(Cause(words.to_owned())) },
+        }
+    }
+
+    /// The error of a start without an answer: says most exactly what can be known, and may look at the broker's certificate.
+    pub(super) async fn unreachable(&self, waited: &str) -> LogError {
+        let (action, broker) = ("connect to", self.brokers.clone());
+        let Some(trouble) = self.trouble() else {
+            return LogError::Unavailable { action, broker, source: Box::new(Cause(waited.to_owned())) };
+        };
+        let hint = match trouble.sorted() {
+            Sorted::Refused(hint) => hint.to_owned(),
+            _ => match trouble.suspected() {
+                Some(hint) => hint.to_owned(),
+                None => return LogError::Unavailable { action, broker, source: Box::new(Cause(trouble.reason)) },
+            },
+        };
+        let seen = match (&self.tls, trouble.code) {
+            (Some(tls), Code::SSL) => {
+                let (brokers, tls) = (self.brokers.clone(), tls.clone());
+                spawn_blocking(move || super::certificate::refusal(&brokers, &tls)).await.ok().flatten()
+            }
+            _ => None,
+        };
+        LogError::Refused { action, broker, hint: seen.unwrap_or(hint), source: Box::new(Cause(trouble.reason)) }
+    }
+
+    /// Whether a person has to act before a connection can be made.
+    pub(super) fn refused(&self) -> bool {
+        self.trouble().is_some_and(|trouble| matches!(trouble.sorted(), Sorted::Refused(_)))
+    }
+
+    pub(super) fn statistics(&self) -> KafkaStatistics {
+        KafkaStatistics::of(&locked(&self.producer), &locked(&self.reader))
+    }
+}
+
+/// Which client a context belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Producer,
+    Reader,
+    /// Members and administration: short-lived or idle, without figures.
+    Other,
+}
+
+/// What librdkafka calls back.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    pub(super) shared: std::sync::Arc<Shared>,
+    pub(super) role: Role,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        // Errors of connections come as errors, too; what is left is of use to who looks into librdkafka.
+        debug!(?level, fac, message, "librdkafka");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let figures = match self.role {
+            Role::Producer => &self.shared.producer,
+            Role::Reader => &self.shared.reader,
+            Role::Other => return,
+        };
+        *locked(figures) = Figures::of(&statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.shared.saw(code(&error), reason);
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Delivery>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, delivery: Box<Delivery>) {
+        delivery.answered(result);
+    }
+}

@@ -1,0 +1,198 @@
+//! Topics on the broker: created as declared or compared with what stands, and cut.
+//!
+//! Each call makes its own administration client and lets it go: they are rare, and librdkafka would keep the logs of an idle
+//! one for ever, since its wrapper reads none of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::options::{BATCH_BYTES_MAX, KafkaOptions};
+use super::reader::ReaderClient;
+use super::shared::{Context, Role, Shared};
+use crate::log::{LogError, TopicSpec};
+
+/// Between two looks at whether a new topic has its leaders.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The administration of one call.
+pub(super) struct Admin<'a> {
+    pub(super) options: &'a KafkaOptions,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) reader: &'a ReaderClient,
+}
+
+impl Admin<'_> {
+    async fn client(&self) -> Result<AdminClient<Context>, LogError> {
+        let (config, context) = (self.options.admin(), Context { shared: Arc::clone(self.shared), role: Role::Other });
+        let made = spawn_blocking(move || AdminClient::from_config_and_context(&config, context));
+        made.await.map_err(|_| LogError::Closed)?.map_err(|error| self.shared.error("administer", &error))
+    }
+
+    fn patience(&self) -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(self.options.answer_timeout)).operation_timeout(Some(self.options.answer_timeout))
+    }
+
+    /// Creates the topic, or checks the one that stands; answers its partitions.
+    pub(super) async fn ensure(&self, spec: &TopicSpec) -> Result<u32, LogError> {
+        match self.reader.partitions(&spec.name).await {
+            Ok(found) => {
+                spec.check_stands(found)?;
+                self.compare(spec).await?;
+                Ok(found)
+            }
+            Err(LogError::UnknownTopic { .. }) => self.create(spec).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, spec: &TopicSpec) -> Result<u32, LogError> {
+        let client = self.client().await?;
+        let settings = settings(spec);
+        let replication = self.options.replication.map_or(-1, i32::from);
+        let partitions = i32::try_from(spec.partitions).expect("the bound of partitions was checked");
+        let mut topic = NewTopic::new(&spec.name, partitions, TopicReplication::Fixed(replication));
+        for (name, value) in &settings {
+            topic = topic.set(name, value);
+        }
+        let created = client.create_topics([&topic], &self.patience()).await;
+        let_go(client);
+        let created = created.map_err(|error| self.shared.error("declare a topic in", &error))?;
+        for answer in created {
+            match answer {
+                Ok(_) => info!(topic = spec.name, partitions = spec.partitions, "created topic"),
+                // Another process was quicker: what it made is looked at as any other.
+                Err((_, Code::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(self.shared.coded("declare a topic in", code, &code.to_string())),
+            }
+        }
+        let found = self.standing(spec).await?;
+        spec.check_stands(found)?;
+        Ok(found)
+    }
+
+    /// A topic exists before each broker knows it.
+    async fn standing(&self, spec: &TopicSpec) -> Result<u32, LogError> {
+        let end = tokio::time::Instant::now() + self.options.answer_timeout;
+        loop {
+            match self.reader.partitions(&spec.name).await {
+                Err(LogError::UnknownTopic { .. } | LogError::Unavailable { .. }) if tokio::time::Instant::now() < end => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Names what stands otherwise than declared: an error where records would be wrong, a warning where they go sooner or later.
+    async fn compare(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        let client = self.client().await?;
+        let described = client.describe_configs([&ResourceSpecifier::Topic(&spec.name)], &self.patience()).await;
+        let_go(client);
+        let described = described.map_err(|error| self.shared.error("look at a topic of", &error))?;
+        match described.into_iter().next() {
+            Some(Ok(standing)) => differences(spec, &standing),
+            // Not everybody may read settings; the partitions were right.
+            Some(Err(code)) => {
+                warn!(topic = spec.name, %code, "could not compare the topic's settings with what is declared");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Removes records below an offset.
+    pub(super) async fn truncate(&self, topic: &str, partition: u32, offset: u64) -> Result<(), LogError> {
+        let failed = |error: KafkaError| self.shared.error("truncate", &error);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition.cast_signed(), Offset::Offset(offset.cast_signed())).map_err(failed)?;
+        let client = self.client().await?;
+        let cut = client.delete_records(&list, &self.patience()).await;
+        let_go(client);
+        cut.map_err(failed)?.elements().iter().try_for_each(|element| element.error().map_err(failed))
+    }
+}
+
+/// Letting a client go waits for its threads; nobody has to wait with it.
+fn let_go(client: AdminClient<Context>) {
+    drop(spawn_blocking(move || drop(client)));
+}
+
+/// A topic's settings as declared; times and bytes without limit are -1.
+fn settings(spec: &TopicSpec) -> [(&'static str, String); 5] {
+    let age = spec.retention_age.map_or("-1".to_owned(), |age| age.as_millis().to_string());
+    let bytes = spec.retention_bytes.map_or("-1".to_owned(), |bytes| (bytes / u64::from(spec.partitions)).max(1).to_string());
+    [
+        ("cleanup.policy", "delete".to_owned()),
+        ("message.timestamp.type", "LogAppendTime".to_owned()),
+        ("max.message.bytes", BATCH_BYTES_MAX.to_string()),
+        ("retention.ms", age),
+        ("retention.bytes", bytes),
+    ]
+}
+
+fn differences(spec: &TopicSpec, standing: &ConfigResource) -> Result<(), LogError> {
+    for (name, declared) in settings(spec) {
+        let Some(found) = standing.get(name).and_then(|entry| entry.value.as_deref()) else { continue };
+        if found == declared {
+            continue;
+        }
+        let enough = name == "max.message.bytes" && found.parse().is_ok_and(|found: usize| found >= BATCH_BYTES_MAX);
+        if ["cleanup.policy", "message.timestamp.type"].contains(&name) {
+            let detail = format!("it stands with {name}={found}, and {declared} is needed: set it with kafka-configs.sh --alter");
+            return Err(LogError::InvalidTopic { topic: spec.name.clone(), detail });
+        }
+        if !enough {
+            warn!(topic = spec.name, setting = name, found, declared, "topic stands with another setting than declared");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::admin::{ConfigEntry, ConfigSource, OwnedResourceSpecifier};
+
+    use super::*;
+
+    fn spec() -> TopicSpec {
+        TopicSpec { name: "calls".to_owned(), partitions: 4, retention_age: Some(Duration::from_secs(60)), retention_bytes: Some(4000) }
+    }
+
+    fn standing(name: &str, value: &str) -> ConfigResource {
+        let entry = ConfigEntry {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            source: ConfigSource::DynamicTopic,
+            is_read_only: false,
+            is_default: false,
+            is_sensitive: false,
+        };
+        ConfigResource { specifier: OwnedResourceSpecifier::Topic("calls".to_owned()), entries: vec![entry] }
+    }
+
+    #[test]
+    fn retention_is_declared_for_each_partition_and_none_is_for_ever() {
+        let value = |spec: &TopicSpec, name| settings(spec).into_iter().find(|(setting, _)| *setting == name).unwrap().1;
+        assert_eq!((value(&spec(), "retention.ms"), value(&spec(), "retention.bytes")), ("60000".to_owned(), "1000".to_owned()));
+        let for_ever = TopicSpec { retention_age: None, retention_bytes: None, ..spec() };
+        assert_eq!((value(&for_ever, "retention.ms"), value(&for_ever, "retention.bytes")), ("-1".to_owned(), "-1".to_owned()));
+    }
+
+    #[test]
+    fn producers_times_and_compaction_are_refused_and_other_retention_is_not() {
+        for (name, value) in [("message.timestamp.type", "CreateTime"), ("cleanup.policy", "compact")] {
+            let refusal = differences(&spec(), &standing(name, value)).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("{name}={value}")), "{refusal}");
+        }
+        for (name, value) in [("retention.ms", "1"), ("retention.bytes", "-1"), ("max.message.bytes", "9999999")] {
+            differences(&spec(), &standing(name, value)).unwrap();
+        }
+    }
+}
