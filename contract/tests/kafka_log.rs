@@ -97,11 +97,8 @@ async fn members_share_the_partitions(rig: &Rig) {
     alone.ensure_topic(&topic("shared", 4)).await.unwrap();
     assert_eq!(alone.assigned(&["shared"]).await.unwrap().len(), 4, "without a group all partitions are ours");
     let member = async |id: &str, instance: Option<&str>| {
-        let group = GroupOptions {
-            instance_id: instance.map(ToOwned::to_owned),
-            session_timeout: Duration::from_secs(6),
-            ..GroupOptions::new(id)
-        };
+        let group =
+            GroupOptions { instance_id: instance.map(ToOwned::to_owned), session_timeout: Duration::from_secs(6), ..GroupOptions::new(id) };
         KafkaLog::connect(KafkaOptions { group: Some(group), ..KafkaOptions::new(rig.bootstrap()) }).await.unwrap()
     };
     for (group, instances) in [("dynamic", [None, None]), ("static", [Some("one"), Some("two")])] {
@@ -119,11 +116,7 @@ async fn members_share_the_partitions(rig: &Rig) {
 fn secured(rig: &Rig, listener: &str, ca: &str, password: &str) -> KafkaOptions {
     KafkaOptions {
         tls: Some(Tls { ca: Some(rig.certificate(ca)), ..Tls::default() }),
-        user: Some(User {
-            name: rig.fact("user").to_owned(),
-            password: Secret::new(password),
-            mechanism: Mechanism::ScramSha512,
-        }),
+        user: Some(User { name: rig.fact("user").to_owned(), password: Secret::new(password), mechanism: Mechanism::ScramSha512 }),
         ..KafkaOptions::new(rig.address(listener))
     }
 }

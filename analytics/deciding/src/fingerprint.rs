@@ -101,6 +101,6 @@ mod tests {
 
     #[test]
     fn the_lake_keeps_it_so_it_stays() {
-        assert_eq!(of(&event(&whole())), 0);
+        assert_eq!(of(&event(&whole())), 750_477_657_688_483_979);
     }
 }

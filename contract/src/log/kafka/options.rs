@@ -94,12 +94,7 @@ pub struct GroupOptions {
 impl GroupOptions {
     /// 10 s is three times the pause of a broker that takes over another's partitions; 5 min is Kafka's own bound of a turn.
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            instance_id: None,
-            session_timeout: Duration::from_secs(10),
-            poll_interval_max: Duration::from_secs(300),
-        }
+        Self { id: id.into(), instance_id: None, session_timeout: Duration::from_secs(10), poll_interval_max: Duration::from_secs(300) }
     }
 }
 
@@ -185,8 +180,7 @@ impl KafkaOptions {
             .set("log.connection.close", "false")
             .set("message.max.bytes", BATCH_BYTES_MAX.to_string());
         if let Some(tls) = &self.tls {
-            let files =
-                [("ssl.ca.location", &tls.ca), ("ssl.certificate.location", &tls.certificate), ("ssl.key.location", &tls.key)];
+            let files = [("ssl.ca.location", &tls.ca), ("ssl.certificate.location", &tls.certificate), ("ssl.key.location", &tls.key)];
             for (name, file) in files {
                 if let Some(file) = file {
                     config.set(name, file.display().to_string());
