@@ -79,15 +79,18 @@ async fn topics_that_stand_otherwise_are_named(rig: &Rig) {
     assert!(matches!(other, Err(LogError::TopicDiffers { found: 2, wanted: 3, .. })), "{other:?}");
 }
 
-/// Calls `assigned` as a reading loop does, until it answers `wanted` partitions.
-async fn share(log: &KafkaLog, wanted: usize) -> BTreeSet<TopicPartition> {
+/// Calls `assigned` on every member as their reading loops do, until each has as many partitions.
+async fn share(members: &[&KafkaLog], wanted: usize) -> Vec<BTreeSet<TopicPartition>> {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
-        let ours = log.assigned(&["shared"]).await.unwrap();
-        if ours.len() == wanted {
-            return ours;
+        let mut shares = Vec::new();
+        for member in members {
+            shares.push(member.assigned(&["shared"]).await.unwrap());
         }
-        assert!(Instant::now() < end, "after 30 s a member has {ours:?}, due were {wanted}");
+        if shares.iter().all(|share| share.len() == wanted) {
+            return shares;
+        }
+        assert!(Instant::now() < end, "after 30 s the members have {shares:?}, due were {wanted} each");
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -103,13 +106,13 @@ async fn members_share_the_partitions(rig: &Rig) {
     };
     for (group, instances) in [("dynamic", [None, None]), ("static", [Some("one"), Some("two")])] {
         let (one, two) = (member(group, instances[0]).await, member(group, instances[1]).await);
-        share(&one, 4).await;
-        let (of_one, of_two) = tokio::join!(share(&one, 2), share(&two, 2));
-        assert!(of_one.is_disjoint(&of_two), "{of_one:?} and {of_two:?} overlap");
-        let offsets: Offsets = of_one.iter().map(|partition| (partition.clone(), 1)).collect();
+        share(&[&one], 4).await;
+        let shares = share(&[&one, &two], 2).await;
+        assert!(shares[0].is_disjoint(&shares[1]), "{shares:?} overlap");
+        let offsets: Offsets = shares[0].iter().map(|partition| (partition.clone(), 1)).collect();
         one.report(&offsets).await.unwrap();
         drop(two);
-        share(&one, 4).await;
+        share(&[&one], 4).await;
     }
 }
 
@@ -145,9 +148,10 @@ async fn connections_that_are_refused_say_why(rig: &Rig) {
         (secured(rig, "elsewhere", "ca.pem", password), "is for kafka.elsewhere.example, not for 127.0.0.1"),
         (secured(rig, "expired", "ca.pem", password), "expired on Feb  1 00:00:00 2024 GMT: its owner has to renew it"),
         (without, "asks for a client certificate"),
+        (KafkaOptions { user: None, ..secured(rig, "scram", "ca.pem", password) }, "does it want a user"),
         (KafkaOptions { tls: Some(nowhere), ..by_certificate.clone() }, "nowhere/ca.pem cannot be read: check --kafka-ca"),
         (KafkaOptions { tls: Some(Tls::default()), ..KafkaOptions::new(rig.address("plain")) }, "does not encrypt"),
-        (KafkaOptions::new(rig.address("scram")), "does it want TLS"),
+        (KafkaOptions::new(rig.address("scram")), "wants TLS at this address"),
     ];
     for (options, due) in refusals {
         let hurried = KafkaOptions { connect_timeout: Duration::from_secs(3), ..options };

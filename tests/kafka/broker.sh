@@ -149,9 +149,9 @@ configure() { # node, its folder; answers in $folder/server.properties and, as l
 		share.coordinator.state.topic.replication.factor=1
 		share.coordinator.state.topic.min.isr=1
 		group.initial.rebalance.delay.ms=0
-		# A broker that is gone is noticed within seconds, and segments are looked at as often.
+		# One of three that is gone is noticed soon, but not one that waits for a busy machine; segments are looked at each second.
 		broker.heartbeat.interval.ms=500
-		broker.session.timeout.ms=3000
+		broker.session.timeout.ms=6000
 		log.retention.check.interval.ms=1000
 		log.initial.task.delay.ms=500
 		num.network.threads=2
@@ -183,16 +183,16 @@ format() { # node, its folder
 
 launch() { # node
     java "${java_options[@]}" "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$cache/jars/*" kafka.Kafka \
-        "$folder/$1/server.properties" >>"$folder/$1/log" 2>&1 </dev/null &
+        "$folder/$1/server.properties" >"$folder/$1/log" 2>&1 </dev/null &
     pids[$1]=$!
     echo $! >"$folder/$1/pid"
 }
 
-# The port opens before the broker answers; clients try again until it does.
+# The port opens before the broker may keep topics; it says when it has started.
 await() { # node
     local tries
-    for ((tries = 0; tries < 600; tries++)); do
-        if (exec 3<>"/dev/tcp/127.0.0.1/${plain[$1]}") 2>/dev/null; then return; fi
+    for ((tries = 0; tries < 1200; tries++)); do
+        if grep -q 'Kafka Server started' "$folder/$1/log"; then return; fi
         if ! kill -0 "${pids[$1]}" 2>/dev/null; then break; fi
         sleep 0.1
     done
@@ -204,8 +204,11 @@ await() { # node
 cleanup() {
     trap - EXIT INT TERM HUP
     local pid
-    for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
+    for pid in "${pids[@]}"; do
+        kill -9 "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    kill -9 "$watcher" 2>/dev/null || true
     rm -rf "$folder"
 }
 
@@ -223,6 +226,8 @@ run() {
         for pid in "$folder"/*/pid; do kill -9 "$(cat "$pid")" 2>/dev/null || true; done
         rm -rf "$folder"
     ) </dev/null >/dev/null 2>&1 &
+    watcher=$!
+    disown "$watcher"
     if [ -n "$secure" ]; then
         (certificates "$folder/certificates")
     fi

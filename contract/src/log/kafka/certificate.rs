@@ -1,5 +1,5 @@
-//! Why a broker's certificate was refused. librdkafka says only that it was; here the handshake is made once more, by hand,
-//! and asked what stood in the way.
+//! Why there is no connection, where librdkafka does not know: it says only that a certificate was refused, and nothing where a
+//! broker waits for TLS. Here the handshake is made once more, by hand, and asked what stood in the way.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
@@ -25,19 +25,41 @@ type Found = (i32, Option<X509>);
 /// What is wrong with the first broker's certificate that can be reached, and what to do about it. Blocks for some seconds at
 /// most; `None` where nothing is found.
 pub(super) fn refusal(brokers: &str, tls: &Tls) -> Option<String> {
-    brokers.split(',').find_map(|broker| {
-        let broker = broker.trim().rsplit("//").next()?;
-        let host = broker.rsplit_once(':').map_or(broker, |(host, _)| host).trim_matches(['[', ']']);
+    addresses(brokers).find_map(|(broker, host)| {
         let (number, certificate) = look(broker, host, tls)?;
         Some(told(number, certificate.as_ref(), host, tls))
     })
 }
 
-fn look(broker: &str, host: &str, tls: &Tls) -> Option<Found> {
+/// Whether a broker answers to TLS, whoever signed for it. Blocks for some seconds at most.
+pub(super) fn encrypts(brokers: &str) -> bool {
+    let greets = |broker: &str, host: &str| {
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).ok()?;
+        connector.set_verify(SslVerifyMode::NONE);
+        connector.build().connect(host, reach(broker)?).ok()
+    };
+    addresses(brokers).any(|(broker, host)| greets(broker, host).is_some())
+}
+
+/// Each broker's address, and its host alone.
+fn addresses(brokers: &str) -> impl Iterator<Item = (&str, &str)> {
+    brokers.split(',').map(|broker| {
+        let broker = broker.trim();
+        let broker = broker.rsplit_once("//").map_or(broker, |(_, broker)| broker);
+        (broker, broker.rsplit_once(':').map_or(broker, |(host, _)| host).trim_matches(['[', ']']))
+    })
+}
+
+fn reach(broker: &str) -> Option<TcpStream> {
     let address = broker.to_socket_addrs().ok()?.next()?;
     let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    Some(stream)
+}
+
+fn look(broker: &str, host: &str, tls: &Tls) -> Option<Found> {
+    let stream = reach(broker)?;
     let mut connector = SslConnector::builder(SslMethod::tls_client()).ok()?;
     if let Some(ca) = &tls.ca {
         connector.set_ca_file(ca).ok()?;

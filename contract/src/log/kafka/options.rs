@@ -177,7 +177,6 @@ impl KafkaOptions {
             // The usual 10 s would be most of the time until a broker that came back is used again.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
-            .set("log.connection.close", "false")
             .set("message.max.bytes", BATCH_BYTES_MAX.to_string());
         if let Some(tls) = &self.tls {
             let files = [("ssl.ca.location", &tls.ca), ("ssl.certificate.location", &tls.certificate), ("ssl.key.location", &tls.key)];
@@ -236,6 +235,8 @@ impl KafkaOptions {
             // A full queue is looked at again after this long; the usual 1 s would be the speed of reading.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
+            // A broker holds one question at a time: a partition that is moved or added waits until it lets go of the last one.
+            .set("fetch.wait.max.ms", "50")
             .set("statistics.interval.ms", millis(self.statistics_interval));
         config
     }

@@ -46,7 +46,7 @@ impl Trouble {
     /// Whether it hints at a setting, though it may be an outage as well: believed only when nothing better came in time.
     fn suspected(&self) -> Option<&'static str> {
         if self.reason.contains("security.protocol") {
-            return Some("the broker closes the connection before a word: does it want TLS (--kafka-ca) or a user (--kafka-user)?");
+            return Some("the broker closes the connection before a word: does it want a user (--kafka-user), or other encryption (--kafka-ca)?");
         }
         (self.code == Code::Resolve).then_some("this host name is not known: check --kafka-brokers")
     }
@@ -121,7 +121,10 @@ impl Shared {
         if present.as_ref().is_some_and(refused) && !refused(&trouble) {
             return;
         }
-        if present.as_ref().is_none_or(|present| present.code != code) {
+        // Brokers close idle connections as they like; that is of use only where nothing else is known.
+        if reason.contains("Disconnected") {
+            debug!(brokers = %self.brokers, %reason, "a connection ended");
+        } else if present.as_ref().is_none_or(|present| present.code != code) {
             warn!(brokers = %self.brokers, %reason, "trouble with a broker");
         }
         *present = Some(trouble);
@@ -150,27 +153,32 @@ impl Shared {
         }
     }
 
-    /// The error of a start without an answer: says most exactly what can be known, and may look at the broker's certificate.
+    /// The error of a start without an answer: says most exactly what can be known, and may look at the broker by hand.
     pub(super) async fn unreachable(&self, waited: &str) -> LogError {
         let (action, broker) = ("connect to", self.brokers.clone());
-        let Some(trouble) = self.trouble() else {
-            return LogError::Unavailable { action, broker, source: Box::new(Cause(waited.to_owned())) };
+        let trouble = self.trouble();
+        let known = match trouble.as_ref().map(Trouble::sorted) {
+            Some(Sorted::Refused(hint)) => Some(hint.to_owned()),
+            _ => None,
         };
-        let hint = match trouble.sorted() {
-            Sorted::Refused(hint) => hint.to_owned(),
-            _ => match trouble.suspected() {
-                Some(hint) => hint.to_owned(),
-                None => return LogError::Unavailable { action, broker, source: Box::new(Cause(trouble.reason)) },
-            },
-        };
-        let seen = match (&self.tls, trouble.code) {
-            (Some(tls), Code::SSL) => {
+        let seen = match (&self.tls, &trouble) {
+            (Some(tls), Some(Trouble { code: Code::SSL, .. })) => {
                 let (brokers, tls) = (self.brokers.clone(), tls.clone());
                 spawn_blocking(move || super::certificate::refusal(&brokers, &tls)).await.ok().flatten()
             }
+            (None, _) if known.is_none() => {
+                let brokers = self.brokers.clone();
+                let encrypts = spawn_blocking(move || super::certificate::encrypts(&brokers)).await.unwrap_or(false);
+                encrypts.then(|| "the broker wants TLS at this address: give the CA of its certificate with --kafka-ca".to_owned())
+            }
             _ => None,
         };
-        LogError::Refused { action, broker, hint: seen.unwrap_or(hint), source: Box::new(Cause(trouble.reason)) }
+        let hint = seen.or(known).or_else(|| trouble.as_ref().and_then(Trouble::suspected).map(ToOwned::to_owned));
+        let source = Box::new(Cause(trouble.map_or_else(|| waited.to_owned(), |trouble| trouble.reason)));
+        match hint {
+            Some(hint) => LogError::Refused { action, broker, hint, source },
+            None => LogError::Unavailable { action, broker, source },
+        }
     }
 
     /// Whether a person has to act before a connection can be made.

@@ -11,6 +11,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::options::{BATCH_BYTES_MAX, KafkaOptions};
@@ -61,29 +62,40 @@ impl Admin<'_> {
         for (name, value) in &settings {
             topic = topic.set(name, value);
         }
-        let created = client.create_topics([&topic], &self.patience()).await;
+        let answer = self.created(&client, &topic).await;
         let_go(client);
-        let created = created.map_err(|error| self.shared.error("declare a topic in", &error))?;
-        for answer in created {
-            match answer {
-                Ok(_) => info!(topic = spec.name, partitions = spec.partitions, "created topic"),
-                // Another process was quicker: what it made is looked at as any other.
-                Err((_, Code::TopicAlreadyExists)) => {}
-                Err((_, code)) => return Err(self.shared.coded("declare a topic in", code, &code.to_string())),
-            }
+        match answer? {
+            Ok(()) => info!(topic = spec.name, partitions = spec.partitions, "created topic"),
+            // Another process was quicker: what it made is looked at as any other.
+            Err(Code::TopicAlreadyExists) => {}
+            Err(code) => return Err(self.shared.coded("declare a topic in", code, &code.to_string())),
         }
         let found = self.standing(spec).await?;
         spec.check_stands(found)?;
         Ok(found)
     }
 
+    /// Asks for the topic. Brokers that have just started do not count as copies yet: they are asked again for a while.
+    async fn created(&self, client: &AdminClient<Context>, topic: &NewTopic<'_>) -> Result<Result<(), Code>, LogError> {
+        let end = Instant::now() + self.options.answer_timeout;
+        loop {
+            let answers = client.create_topics([topic], &self.patience()).await;
+            let answers = answers.map_err(|error| self.shared.error("declare a topic in", &error))?;
+            match answers.into_iter().next() {
+                Some(Err((_, Code::InvalidReplicationFactor))) if Instant::now() < end => sleep(LOOK_AGAIN).await,
+                Some(Err((_, code))) => return Ok(Err(code)),
+                _ => return Ok(Ok(())),
+            }
+        }
+    }
+
     /// A topic exists before each broker knows it.
     async fn standing(&self, spec: &TopicSpec) -> Result<u32, LogError> {
-        let end = tokio::time::Instant::now() + self.options.answer_timeout;
+        let end = Instant::now() + self.options.answer_timeout;
         loop {
             match self.reader.partitions(&spec.name).await {
-                Err(LogError::UnknownTopic { .. } | LogError::Unavailable { .. }) if tokio::time::Instant::now() < end => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                Err(LogError::UnknownTopic { .. } | LogError::Unavailable { .. }) if Instant::now() < end => {
+                    sleep(LOOK_AGAIN).await;
                 }
                 answer => return answer,
             }
