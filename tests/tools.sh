@@ -10,6 +10,7 @@ need psql postgresql-client
 need promtool prometheus
 need chromium chromium
 need npm npm
+need docker-compose docker-compose
 need java default-jre-headless
 need mvn maven
 if [ -n "$missing" ]; then

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test says what it saw, and fails where it stands")]
 
 mod demo_city;
+mod deployment;
 mod failures;
 mod kills;
 mod load;

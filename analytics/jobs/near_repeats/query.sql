@@ -73,9 +73,9 @@ SELECT
     cell['q'] AS q,
     n,
     raised,
-    NULL AS grid_id,
-    NULL AS lon,
-    NULL AS lat,
+    CAST(NULL AS VARCHAR) AS grid_id,
+    CAST(NULL AS DOUBLE) AS lon,
+    CAST(NULL AS DOUBLE) AS lat,
     NULL AS risk_since,
     NULL AS risk_until,
     coalesce(nearest, false) AS exported,
@@ -83,8 +83,8 @@ SELECT
 FROM bands
 UNION ALL
 SELECT
-    'place' AS row_kind, category, event_id AS id, distance, days, 1 AS value, NULL AS baseline, ratio, p, q, n, true AS raised, grid_id, lon, lat, risk_since,
-    risk_since + arrow_cast(CAST(days * 86400000000 AS BIGINT), 'Duration(Microsecond)') AS risk_until, false AS exported, NULL AS reason
+    'place' AS row_kind, category, event_id AS id, distance, days, 1 AS value, CAST(NULL AS DOUBLE) AS baseline, ratio, p, q, n, true AS raised, grid_id, lon, lat, risk_since,
+    risk_since + arrow_cast(CAST(days * 86400000000 AS BIGINT), 'Duration(Microsecond)') AS risk_until, false AS exported, CAST(NULL AS VARCHAR) AS reason
 FROM (
     SELECT category, distance, days, cell['ratio'] AS ratio, cell['p'] AS p, cell['q'] AS q, n,
         unnest(event_ids) AS event_id, unnest(grid_ids) AS grid_id, unnest(times) AS risk_since, unnest(lons) AS lon, unnest(lats) AS lat

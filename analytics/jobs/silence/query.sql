@@ -89,7 +89,7 @@ told AS (
         CAST(events_before AS DOUBLE) / bins AS baseline,
         events_before AS n_of_history,
         CASE WHEN events_24h <= 0 THEN power(1.0 + 1.0 / bins, -events_before) ELSE 1.0 END AS p,
-        NULL AS reason,
+        CAST(NULL AS VARCHAR) AS reason,
         true AS beyond
     FROM grid_sums
     WHERE bins >= 7 AND events_before >= 5 * bins

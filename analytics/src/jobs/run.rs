@@ -81,8 +81,11 @@ pub struct Answer {
 pub async fn answer(job: &Job, world: &World, as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<Answer, RunError> {
     let failed = |source| RunError::Query { job: job.name.clone(), source: Box::new(source) };
     let frame = world.frame(&job.statement(as_of, now)).await.map_err(failed)?;
-    let columns = Arc::clone(frame.schema().inner());
-    let rows = frame.collect().await.map_err(failed)?;
+    // The columns as they will come: before planning, a NULL without a type beside a text still counts as a NULL.
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(failed)?;
+    let columns = plan.schema();
+    let rows = datafusion::physical_plan::collect(plan, task).await.map_err(failed)?;
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
     if count > ROWS_MAX {
         return Err(RunError::TooManyRows { job: job.name.clone(), rows: count });

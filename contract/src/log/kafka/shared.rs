@@ -46,7 +46,9 @@ impl Trouble {
     /// Whether it hints at a setting, though it may be an outage as well: believed only when nothing better came in time.
     fn suspected(&self) -> Option<&'static str> {
         if self.reason.contains("security.protocol") {
-            return Some("the broker closes the connection before a word: does it want a user (--kafka-user), or other encryption (--kafka-ca)?");
+            return Some(
+                "the broker closes the connection before a word: does it want a user (--kafka-user), or other encryption (--kafka-ca)?",
+            );
         }
         (self.code == Code::Resolve).then_some("this host name is not known: check --kafka-brokers")
     }
