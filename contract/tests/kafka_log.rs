@@ -1,5 +1,6 @@
 //! The log on a real Kafka keeps the promises of `EventLog`, through crashes of its broker, and says what is wrong with a
 //! connection that is refused. Needs Java 17 and Maven; without them it says so and passes.
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod kafka_rig;
 
@@ -100,11 +101,8 @@ async fn members_share_the_partitions(rig: &Rig) {
     alone.ensure_topic(&topic("shared", 4)).await.unwrap();
     assert_eq!(alone.assigned(&["shared"]).await.unwrap().len(), 4, "without a group all partitions are ours");
     let member = async |id: &str, instance: Option<&str>| {
-        let group = GroupOptions {
-            instance_id: instance.map(ToOwned::to_owned),
-            session_timeout: Duration::from_secs(6),
-            ..GroupOptions::new(id)
-        };
+        let group =
+            GroupOptions { instance_id: instance.map(ToOwned::to_owned), session_timeout: Duration::from_secs(6), ..GroupOptions::new(id) };
         KafkaLog::connect(KafkaOptions { group: Some(group), ..KafkaOptions::new(rig.bootstrap()) }).await.unwrap()
     };
     for (group, instances) in [("dynamic", [None, None]), ("static", [Some("one"), Some("two")])] {
@@ -122,11 +120,7 @@ async fn members_share_the_partitions(rig: &Rig) {
 fn secured(rig: &Rig, listener: &str, ca: &str, password: &str) -> KafkaOptions {
     KafkaOptions {
         tls: Some(Tls { ca: Some(rig.certificate(ca)), ..Tls::default() }),
-        user: Some(User {
-            name: rig.fact("user").to_owned(),
-            password: Secret::new(password),
-            mechanism: Mechanism::ScramSha512,
-        }),
+        user: Some(User { name: rig.fact("user").to_owned(), password: Secret::new(password), mechanism: Mechanism::ScramSha512 }),
         ..KafkaOptions::new(rig.address(listener))
     }
 }
@@ -155,7 +149,7 @@ async fn connections_that_are_refused_say_why(rig: &Rig) {
         (secured(rig, "elsewhere", "ca.pem", password), "is for kafka.elsewhere.example, not for 127.0.0.1"),
         (secured(rig, "expired", "ca.pem", password), "expired on Feb  1 00:00:00 2024 GMT: its owner has to renew it"),
         (without, "asks for a client certificate"),
-        (KafkaOptions { user: None, ..secured(rig, "scram", "ca.pem", password) }, "does it want a user"),
+        (KafkaOptions { user: None, ..secured(rig, "scram", "ca.pem", password) }, "does it want a user (--kafka-user)"),
         (KafkaOptions { tls: Some(nowhere), ..by_certificate.clone() }, "nowhere/ca.pem cannot be read: check --kafka-ca"),
         (KafkaOptions { tls: Some(Tls::default()), ..KafkaOptions::new(rig.address("plain")) }, "does not encrypt"),
         (KafkaOptions::new(rig.address("scram")), "wants TLS at this address"),
@@ -199,7 +193,7 @@ fn check_kept(acknowledged: &BTreeMap<Position, Record>, all: &[(Position, Store
     }
     let mut newest = BTreeMap::new();
     let number = |record: &Record| std::str::from_utf8(&record.value).unwrap().rsplit(':').next().unwrap().parse::<usize>().unwrap();
-    for (_, record) in acknowledged {
+    for record in acknowledged.values() {
         let before = newest.insert(record.key.clone(), number(record));
         assert!(before.is_none_or(|before| before < number(record)), "{record:?} came after {before:?}");
     }

@@ -62,16 +62,24 @@ pub(super) const fn sort(code: Code) -> Sorted {
         Code::InconsistentGroupProtocol | Code::UnsupportedAssignor => {
             Sorted::Refused("the group's other members share partitions by another rule: use a group of our own with --kafka-group")
         }
-        Code::InvalidSessionTimeout => Sorted::Refused("the broker does not allow this session timeout: see its group.*.session.timeout.ms"),
+        Code::InvalidSessionTimeout => {
+            Sorted::Refused("the broker does not allow this session timeout: see its group.*.session.timeout.ms")
+        }
         Code::InvalidGroupId => Sorted::Refused("the broker does not take this group name: change --kafka-group"),
         Code::UnknownProtocol | Code::InvalidArgument | Code::NotConfigured | Code::NoEnt => {
             Sorted::Refused("a setting is not one the client knows: check the --kafka options")
         }
-        Code::FileSystem | Code::CriticalSystemResource => Sorted::Refused("this machine is out of memory, files or threads: see its limits"),
-        Code::Fatal | Code::InvalidProducerEpoch | Code::ProducerFenced | Code::OutOfOrderSequenceNumber | Code::GaplessGuarantee => {
-            Sorted::Refused("the broker has lost what it acknowledged, so no order can be promised any more: start again, and check its disks")
+        Code::FileSystem | Code::CriticalSystemResource => {
+            Sorted::Refused("this machine is out of memory, files or threads: see its limits")
         }
-        Code::LogTruncation => Sorted::Refused("the broker has lost records it had acknowledged: restore them, or replay from the lake's position"),
+        Code::Fatal | Code::InvalidProducerEpoch | Code::ProducerFenced | Code::OutOfOrderSequenceNumber | Code::GaplessGuarantee => {
+            Sorted::Refused(
+                "the broker has lost what it acknowledged, so no order can be promised any more: start again, and check its disks",
+            )
+        }
+        Code::LogTruncation => {
+            Sorted::Refused("the broker has lost records it had acknowledged: restore them, or replay from the lake's position")
+        }
         Code::BadMessage | Code::BadCompression | Code::InvalidMessage | Code::InvalidRecord => {
             Sorted::Refused("the broker sent or refused bytes that are damaged: check its disks and the network")
         }

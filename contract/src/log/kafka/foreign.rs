@@ -104,7 +104,9 @@ async fn committed_is_read_and_aborted_is_a_gap(rig: &Rig, log: &Arc<KafkaLog>) 
 async fn tombstones_and_missing_keys_are_empty(rig: &Rig, log: &KafkaLog) {
     log.ensure_topic(&declared("outside", 1)).await.unwrap();
     let outside = producer(rig, &[]);
-    let headers = OwnedHeaders::new().insert(Header { key: "latin", value: Some(&b"caf\xe9"[..]) }).insert(Header::<&[u8]> { key: "none", value: None });
+    let headers = OwnedHeaders::new()
+        .insert(Header { key: "latin", value: Some(&b"caf\xe9"[..]) })
+        .insert(Header::<&[u8]> { key: "none", value: None });
     spawn_blocking(move || {
         outside.send(BaseRecord::<str, str>::to("outside").key("deleted")).map_err(|(error, _)| error).unwrap();
         outside.send(BaseRecord::<str, str>::to("outside").payload("keyless")).map_err(|(error, _)| error).unwrap();

@@ -170,6 +170,9 @@ fn follow(consumer: &BaseConsumer<MemberContext>) -> Result<BTreeSet<TopicPartit
 }
 
 fn partitions(list: &TopicPartitionList) -> BTreeSet<TopicPartition> {
-    let ours = list.elements().into_iter().filter_map(|element| Some(TopicPartition::new(element.topic(), u32::try_from(element.partition()).ok()?)));
+    let ours = list
+        .elements()
+        .into_iter()
+        .filter_map(|element| Some(TopicPartition::new(element.topic(), u32::try_from(element.partition()).ok()?)));
     ours.collect()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::log::{LogLimits, RECORD_BYTES_MAX};
 
@@ -94,12 +95,7 @@ pub struct GroupOptions {
 impl GroupOptions {
     /// 10 s is three times the pause of a broker that takes over another's partitions; 5 min is Kafka's own bound of a turn.
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            instance_id: None,
-            session_timeout: Duration::from_secs(10),
-            poll_interval_max: Duration::from_secs(300),
-        }
+        Self { id: id.into(), instance_id: None, session_timeout: Duration::from_secs(10), poll_interval_max: Duration::from_secs(300) }
     }
 }
 
@@ -163,6 +159,8 @@ impl KafkaOptions {
     /// What every client is told.
     fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        // Why a connection ended is told on this level only.
+        config.set_log_level(RDKafkaLogLevel::Info);
         let protocol = match (&self.tls, &self.user) {
             (None, None) => "plaintext",
             (None, Some(_)) => "sasl_plaintext",
@@ -184,8 +182,7 @@ impl KafkaOptions {
             .set("reconnect.backoff.max.ms", "1000")
             .set("message.max.bytes", BATCH_BYTES_MAX.to_string());
         if let Some(tls) = &self.tls {
-            let files =
-                [("ssl.ca.location", &tls.ca), ("ssl.certificate.location", &tls.certificate), ("ssl.key.location", &tls.key)];
+            let files = [("ssl.ca.location", &tls.ca), ("ssl.certificate.location", &tls.certificate), ("ssl.key.location", &tls.key)];
             for (name, file) in files {
                 if let Some(file) = file {
                     config.set(name, file.display().to_string());

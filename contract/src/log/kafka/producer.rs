@@ -171,7 +171,9 @@ impl Appender {
         let offsets = append.offsets.iter().map(|offset| u64::try_from(offset.load(Ordering::Relaxed)));
         let known = targets.iter().zip(offsets).map(|(&partition, offset)| offset.map(|offset| Position { partition, offset }));
         // A repeat the broker had already: it stands, and nobody knows where. Appended again, its position is known.
-        known.collect::<Result<_, _>>().map_err(|_| self.shared.coded("append to", Code::Fail, "a record was acknowledged without its offset"))
+        known
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.shared.coded("append to", Code::Fail, "a record was acknowledged without its offset"))
     }
 
     fn failed(&self, name: &str, code: Code) -> LogError {

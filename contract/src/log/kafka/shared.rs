@@ -43,10 +43,10 @@ impl Trouble {
         sort(self.code)
     }
 
-    /// Whether it hints at a setting, though it may be an outage as well: believed only when nothing better came in time.
-    fn suspected(&self) -> Option<&'static str> {
-        if self.reason.contains("security.protocol") {
-            return Some("the broker closes the connection before a word: does it want a user (--kafka-user), or other encryption (--kafka-ca)?");
+    /// What it hints at, though it may be an outage as well: believed only when nothing better came in time.
+    fn suspected(&self, anonymous: bool) -> Option<&'static str> {
+        if anonymous && self.reason.contains("Disconnected") {
+            return Some("the broker hangs up on us: does it want a user (--kafka-user)?");
         }
         (self.code == Code::Resolve).then_some("this host name is not known: check --kafka-brokers")
     }
@@ -56,6 +56,8 @@ impl Trouble {
 pub(super) struct Shared {
     brokers: String,
     tls: Option<Tls>,
+    /// Whether no user was given.
+    anonymous: bool,
     trouble: Mutex<Option<Trouble>>,
     /// Whether there is trouble: asked after each success, so without the lock.
     troubled: AtomicBool,
@@ -81,6 +83,7 @@ impl Shared {
         Self {
             brokers: options.brokers.clone(),
             tls: options.tls.clone(),
+            anonymous: options.user.is_none(),
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
             strays: AtomicU64::new(0),
@@ -173,7 +176,7 @@ impl Shared {
             }
             _ => None,
         };
-        let hint = seen.or(known).or_else(|| trouble.as_ref().and_then(Trouble::suspected).map(ToOwned::to_owned));
+        let hint = seen.or(known).or_else(|| trouble.as_ref().and_then(|trouble| trouble.suspected(self.anonymous)).map(ToOwned::to_owned));
         let source = Box::new(Cause(trouble.map_or_else(|| waited.to_owned(), |trouble| trouble.reason)));
         match hint {
             Some(hint) => LogError::Refused { action, broker, hint, source },
@@ -209,7 +212,11 @@ pub(super) struct Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        // Errors of connections come as errors, too; what is left is of use to who looks into librdkafka.
+        // Errors come as errors as well; that a broker hangs up on who does not sign in comes here alone.
+        if fac == "FAIL" && message.contains("Disconnected") {
+            let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
+            self.shared.saw(Code::BrokerTransportFailure, reason);
+        }
         debug!(?level, fac, message, "librdkafka");
     }
 

@@ -115,8 +115,18 @@ impl KafkaStatistics {
     #[expect(clippy::cast_precision_loss, reason = "counts of a process stay below 2^53")]
     pub fn list(&self) -> [Figure; 15] {
         [
-            ("gridwatch_kafka_producer_queue_records", false, "Records that wait to be sent or acknowledged.", self.producer_queue_records as f64),
-            ("gridwatch_kafka_producer_queue_bytes", false, "Bytes that wait to be sent or acknowledged.", self.producer_queue_bytes as f64),
+            (
+                "gridwatch_kafka_producer_queue_records",
+                false,
+                "Records that wait to be sent or acknowledged.",
+                self.producer_queue_records as f64,
+            ),
+            (
+                "gridwatch_kafka_producer_queue_bytes",
+                false,
+                "Bytes that wait to be sent or acknowledged.",
+                self.producer_queue_bytes as f64,
+            ),
             ("gridwatch_kafka_reader_queue_records", false, "Records read ahead.", self.reader_queue_records as f64),
             ("gridwatch_kafka_reader_queue_bytes", false, "Bytes read ahead.", self.reader_queue_bytes as f64),
             ("gridwatch_kafka_requests_total", true, "Requests sent to brokers.", self.requests as f64),
