@@ -229,7 +229,7 @@ pub enum LogError {
         /// What was being done.
         action: &'static str,
         /// The brokers' addresses.
-        broker: String,
+        broker: Box<str>,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -240,9 +240,9 @@ pub enum LogError {
         /// What was being done.
         action: &'static str,
         /// The brokers' addresses.
-        broker: String,
+        broker: Box<str>,
         /// What stands in the way, and what to do about it.
-        hint: String,
+        hint: Box<str>,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

@@ -1,5 +1,6 @@
 //! The log on a real Kafka keeps the promises of `EventLog`, through crashes of its broker, and says what is wrong with a
 //! connection that is refused. Needs Java 17 and Maven; without them it says so and passes.
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod kafka_rig;
 
@@ -148,7 +149,7 @@ async fn connections_that_are_refused_say_why(rig: &Rig) {
         (secured(rig, "elsewhere", "ca.pem", password), "is for kafka.elsewhere.example, not for 127.0.0.1"),
         (secured(rig, "expired", "ca.pem", password), "expired on Feb  1 00:00:00 2024 GMT: its owner has to renew it"),
         (without, "asks for a client certificate"),
-        (KafkaOptions { user: None, ..secured(rig, "scram", "ca.pem", password) }, "does it want a user"),
+        (KafkaOptions { user: None, ..secured(rig, "scram", "ca.pem", password) }, "does it want a user (--kafka-user)"),
         (KafkaOptions { tls: Some(nowhere), ..by_certificate.clone() }, "nowhere/ca.pem cannot be read: check --kafka-ca"),
         (KafkaOptions { tls: Some(Tls::default()), ..KafkaOptions::new(rig.address("plain")) }, "does not encrypt"),
         (KafkaOptions::new(rig.address("scram")), "wants TLS at this address"),
@@ -192,7 +193,7 @@ fn check_kept(acknowledged: &BTreeMap<Position, Record>, all: &[(Position, Store
     }
     let mut newest = BTreeMap::new();
     let number = |record: &Record| std::str::from_utf8(&record.value).unwrap().rsplit(':').next().unwrap().parse::<usize>().unwrap();
-    for (_, record) in acknowledged {
+    for record in acknowledged.values() {
         let before = newest.insert(record.key.clone(), number(record));
         assert!(before.is_none_or(|before| before < number(record)), "{record:?} came after {before:?}");
     }

@@ -183,7 +183,7 @@ fn tables(data: &Path) -> [String; 4] {
         let out = out.unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let text = String::from_utf8(out.stdout).unwrap();
-        let mut lines: Vec<String> = text.lines().map(|line| without_version(line)).collect();
+        let mut lines: Vec<String> = text.lines().map(without_version).collect();
         lines[1..].sort();
         lines.join("\n")
     };

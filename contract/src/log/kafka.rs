@@ -71,8 +71,8 @@ impl KafkaLog {
     fn start(options: KafkaOptions) -> Result<Self, LogError> {
         let refused = |hint: String, cause: String| LogError::Refused {
             action: "connect to",
-            broker: options.brokers.clone(),
-            hint,
+            broker: options.brokers.as_str().into(),
+            hint: hint.into(),
             source: Box::new(Cause(cause)),
         };
         for (option, file) in options.files() {

@@ -77,7 +77,7 @@ pub enum GeneratorError {
         events: usize,
         /// What the publisher said.
         #[source]
-        source: PublishError,
+        source: Box<PublishError>,
     },
 }
 
@@ -272,7 +272,7 @@ impl Generator {
         let mut by_source: BTreeMap<&str, u64> = BTreeMap::new();
         self.pending.iter().for_each(|event| *by_source.entry(event.source.as_str()).or_default() += 1);
         let envelopes = self.pending.iter().map(|event| Envelope::event(event, &self.rules)).collect();
-        self.publisher.publish(envelopes).await.map_err(|source| GeneratorError::Publish { events, source })?;
+        self.publisher.publish(envelopes).await.map_err(|source| GeneratorError::Publish { events, source: Box::new(source) })?;
         by_source.into_iter().for_each(|(source, count)| self.observer.published(source, count));
         Ok(())
     }

@@ -90,7 +90,7 @@ fn told(number: i32, certificate: Option<&X509>, host: &str, tls: &Tls) -> Strin
         HOST_MISMATCH | ADDRESS_MISMATCH => {
             let names = certificate.map(names).filter(|names| !names.is_empty()).unwrap_or_else(|| "another host".to_owned());
             format!(
-                "the broker's certificate is for {names}, not for {host}: give the broker's name with --kafka-brokers, or a certificate for {host} to the broker"
+                "the broker's certificate is for {names}, not for {host}: give the broker's name with --log, or a certificate for {host} to the broker"
             )
         }
         _ => match &tls.ca {

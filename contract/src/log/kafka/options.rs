@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::log::{LogLimits, RECORD_BYTES_MAX};
 
@@ -158,6 +159,8 @@ impl KafkaOptions {
     /// What every client is told.
     fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        // Why a connection ended is told on this level only.
+        config.set_log_level(RDKafkaLogLevel::Info);
         let protocol = match (&self.tls, &self.user) {
             (None, None) => "plaintext",
             (None, Some(_)) => "sasl_plaintext",

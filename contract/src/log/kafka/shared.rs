@@ -43,14 +43,12 @@ impl Trouble {
         sort(self.code)
     }
 
-    /// Whether it hints at a setting, though it may be an outage as well: believed only when nothing better came in time.
-    fn suspected(&self) -> Option<&'static str> {
-        if self.reason.contains("security.protocol") {
-            return Some(
-                "the broker closes the connection before a word: does it want a user (--kafka-user), or other encryption (--kafka-ca)?",
-            );
+    /// What it hints at, though it may be an outage as well: believed only when nothing better came in time.
+    fn suspected(&self, anonymous: bool) -> Option<&'static str> {
+        if anonymous && self.reason.contains("Disconnected") {
+            return Some("the broker hangs up on us: does it want a user (--kafka-user)?");
         }
-        (self.code == Code::Resolve).then_some("this host name is not known: check --kafka-brokers")
+        (self.code == Code::Resolve).then_some("this host name is not known: check --log")
     }
 }
 
@@ -58,6 +56,8 @@ impl Trouble {
 pub(super) struct Shared {
     brokers: String,
     tls: Option<Tls>,
+    /// Whether no user was given.
+    anonymous: bool,
     trouble: Mutex<Option<Trouble>>,
     /// Whether there is trouble: asked after each success, so without the lock.
     troubled: AtomicBool,
@@ -83,6 +83,7 @@ impl Shared {
         Self {
             brokers: options.brokers.clone(),
             tls: options.tls.clone(),
+            anonymous: options.user.is_none(),
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
             strays: AtomicU64::new(0),
@@ -140,15 +141,13 @@ impl Shared {
 
     /// An answer's code as the log's error.
     pub(super) fn coded(&self, action: &'static str, code: Code, words: &str) -> LogError {
-        let broker = self.brokers.clone();
+        let broker: Box<str> = self.brokers.as_str().into();
         if let Sorted::Refused(hint) = sort(code) {
-            return LogError::Refused { action, broker, hint: hint.to_owned(), source: Box::new(Cause(words.to_owned())) };
+            return LogError::Refused { action, broker, hint: hint.into(), source: Box::new(Cause(words.to_owned())) };
         }
         match self.trouble() {
             Some(trouble) => match trouble.sorted() {
-                Sorted::Refused(hint) => {
-                    LogError::Refused { action, broker, hint: hint.to_owned(), source: Box::new(Cause(trouble.reason)) }
-                }
+                Sorted::Refused(hint) => LogError::Refused { action, broker, hint: hint.into(), source: Box::new(Cause(trouble.reason)) },
                 _ => LogError::Unavailable { action, broker, source: Box::new(Cause(trouble.reason)) },
             },
             None => LogError::Unavailable { action, broker, source: Box::new(Cause(words.to_owned())) },
@@ -157,7 +156,7 @@ impl Shared {
 
     /// The error of a start without an answer: says most exactly what can be known, and may look at the broker by hand.
     pub(super) async fn unreachable(&self, waited: &str) -> LogError {
-        let (action, broker) = ("connect to", self.brokers.clone());
+        let (action, broker): (_, Box<str>) = ("connect to", self.brokers.as_str().into());
         let trouble = self.trouble();
         let known = match trouble.as_ref().map(Trouble::sorted) {
             Some(Sorted::Refused(hint)) => Some(hint.to_owned()),
@@ -175,10 +174,10 @@ impl Shared {
             }
             _ => None,
         };
-        let hint = seen.or(known).or_else(|| trouble.as_ref().and_then(Trouble::suspected).map(ToOwned::to_owned));
+        let hint = seen.or(known).or_else(|| trouble.as_ref().and_then(|trouble| trouble.suspected(self.anonymous)).map(ToOwned::to_owned));
         let source = Box::new(Cause(trouble.map_or_else(|| waited.to_owned(), |trouble| trouble.reason)));
         match hint {
-            Some(hint) => LogError::Refused { action, broker, hint, source },
+            Some(hint) => LogError::Refused { action, broker, hint: hint.into(), source },
             None => LogError::Unavailable { action, broker, source },
         }
     }
@@ -211,7 +210,11 @@ pub(super) struct Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        // Errors of connections come as errors, too; what is left is of use to who looks into librdkafka.
+        // Errors come as errors as well; that a broker hangs up on who does not sign in comes here alone.
+        if fac == "FAIL" && message.contains("Disconnected") {
+            let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
+            self.shared.saw(Code::BrokerTransportFailure, reason);
+        }
         debug!(?level, fac, message, "librdkafka");
     }
 
