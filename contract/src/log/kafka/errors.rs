@@ -56,7 +56,7 @@ pub(super) const fn sort(code: Code) -> Sorted {
             Sorted::Refused("the topic takes smaller records only: set max.message.bytes of the topic to 2097152")
         }
         Code::FencedInstanceId | Code::UnreleasedInstanceId | Code::Fenced => {
-            Sorted::Refused("another process uses this member's name: give each its own --kafka-instance-id")
+            Sorted::Refused("another process uses this member's name: give each its own --member")
         }
         Code::GroupMaxSizeReached => Sorted::Refused("the consumer group is full: raise group.max.size of the broker or start fewer"),
         Code::InconsistentGroupProtocol | Code::UnsupportedAssignor => {
