@@ -89,7 +89,7 @@ fn each_outside_system_is_named_in_one_place() {
         ("deltalake_core::", "analytics/src/lake/delta.rs"),
         ("redb::", "contract/src/log/local"),
         ("datafusion_postgres::", "analytics/src/door/pgwire"),
-        ("rdkafka::", "contract/src/log/kafka.rs"),
+        ("rdkafka::", "contract/src/log/kafka"),
     ];
     for (system, place) in places {
         for (file, text) in rust_files().iter().filter(|(file, _)| file != "tests/workspace.rs") {
