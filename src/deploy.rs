@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use analytics::engine::EngineSettings;
-use analytics::metrics::{Metrics, chain};
+use analytics::metrics::chain;
 use analytics::{jobs, member};
 use contract::log::kafka::GroupOptions;
 use dashboards::{DoorAddress, PageSettings, Readiness};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::cli::{AnalyzeOptions, DashboardOptions, IngestOptions, Network, ServeOptions};
 use crate::failure::Failure;
-use crate::roles::{self, Roles, signal, until};
+use crate::roles::{self, Roles, until};
 use crate::{clock, door, log, pipeline};
 
 /// Pause between looks for where the door's name leads: a container that is started anew has another address.
@@ -26,7 +26,7 @@ pub(crate) async fn ingest(options: IngestOptions) -> Result<(), Failure> {
     pipeline::data_folder(&place)?;
     let (ingest, exposition) = (bind(ingest, "ingest", "--ingest", network)?, bind(metrics, "/metrics", "--metrics", network)?);
     say(&[("ingest", &ingest), ("metrics", &exposition)])?;
-    let (log, clock, metrics) = (log::shared(&place, None).await?, clock::system(), counted());
+    let (log, clock, metrics) = (log::shared(&place, None).await?, clock::system(), roles::metrics());
     let (stop, stopped) = watch::channel(false);
     let mut running = Roles::default();
     running.start("ingest", roles::ingest(&place, ingest, &log, &clock, metrics.clone(), stopped)?);
@@ -47,7 +47,7 @@ pub(crate) async fn analyze(options: AnalyzeOptions) -> Result<(), Failure> {
     };
     let jobs = jobs::discover(place.jobs_dir.as_deref()).map_err(|error| Failure::configuration(chain(&error)))?;
     let group = GroupOptions { instance_id: member, ..GroupOptions::new(group) };
-    let (log, metrics) = (log::shared(&place, Some(group)).await?, counted());
+    let (log, metrics) = (log::shared(&place, Some(group)).await?, roles::metrics());
     let (stop, stopped) = watch::channel(false);
     let mut running = Roles::default();
     let consuming = member::run(log, settings, jobs, clock::system(), metrics.clone(), stopped);
@@ -64,7 +64,7 @@ pub(crate) async fn serve(options: ServeOptions) -> Result<(), Failure> {
     let http = bind(sql_http, "SQL over HTTP", "--sql-http", network)?;
     let exposition = bind(metrics, "/metrics", "--metrics", network)?;
     say(&[("sql", &sql), ("sql-http", &http), ("metrics", &exposition)])?;
-    let metrics = counted();
+    let metrics = roles::metrics();
     let (stop, stopped) = watch::channel(false);
     let mut running = Roles::default();
     let door = door::supervise(place, sql, http, metrics.clone(), stopped);
@@ -101,24 +101,12 @@ pub(crate) async fn dashboard(options: DashboardOptions) -> Result<(), Failure> 
 }
 
 fn bind(address: SocketAddr, what: &str, option: &str, network: Network) -> Result<TcpListener, Failure> {
-    roles::bind(address, what, option, network.trusted_network)
-}
-
-fn counted() -> Metrics {
-    Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("GRIDWATCH_REVISION").unwrap_or("unknown"))
+    roles::bind(address, what, option, Some(network))
 }
 
 /// Runs until a signal; then waits for the role that may not be cut off.
 async fn until_signal(mut running: Roles, stop: watch::Sender<bool>, last: &'static str) -> Result<(), Failure> {
-    let ended = tokio::select! {
-        () = signal() => Ok(()),
-        ended = running.first_to_end() => ended,
-    };
-    tokio::spawn(async {
-        signal().await;
-        // The second signal: at once. What was acknowledged is durable.
-        std::process::exit(0);
-    });
+    let ended = running.until_signal().await;
     stop.send_replace(true);
     let drained = running.wait_for(last).await;
     running.end();

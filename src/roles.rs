@@ -12,16 +12,17 @@ use ingest::sources::http::{self, HttpLimits, HttpState};
 use ingest::{Mapper, Observer, Publisher};
 use tokio::sync::watch;
 
-use crate::cli::Place;
+use crate::cli::{Network, Place};
 use crate::failure::Failure;
 use crate::{metrics_server, pipeline};
 
-/// Binds an address, so that a taken one is told of before anything runs.
-pub(crate) fn bind(address: SocketAddr, what: &str, option: &str, trusted_network: bool) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() && !trusted_network {
+/// Binds an address, so that a taken one is told of before anything runs. Without a `network` to trust, loopback alone will do.
+pub(crate) fn bind(address: SocketAddr, what: &str, option: &str, network: Option<Network>) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() && !network.is_some_and(|network| network.trusted_network) {
         let sentence = format!("{what} may not listen on {address}: this version has neither users nor TLS");
+        let trust = if network.is_some() { "; where only trusted machines reach it, say --trusted-network" } else { "" };
         return Err(Failure::configuration(sentence)
-            .hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it; where only trusted machines reach the address, say --trusted-network")));
+            .hint(format!("give {option} a loopback address, and put a proxy with TLS and users before it{trust}")));
     }
     let listener = TcpListener::bind(address).map_err(|error| {
         Failure::configuration(format!("{what} needs {address}, which is not free: {error}"))
@@ -42,7 +43,21 @@ impl Roles {
         self.0.push((name, tokio::spawn(role)));
     }
 
-    pub(crate) async fn first_to_end(&mut self) -> Result<(), Failure> {
+    /// Until a signal, or until the first of them ends; from then on a second signal ends the process at once.
+    pub(crate) async fn until_signal(&mut self) -> Result<(), Failure> {
+        let ended = tokio::select! {
+            () = signal() => Ok(()),
+            ended = self.first_to_end() => ended,
+        };
+        tokio::spawn(async {
+            signal().await;
+            // What was acknowledged is durable.
+            std::process::exit(0);
+        });
+        ended
+    }
+
+    async fn first_to_end(&mut self) -> Result<(), Failure> {
         let (ended, index, _) = futures::future::select_all(self.0.iter_mut().map(|(_, role)| role)).await;
         let (name, _) = self.0.remove(index);
         let ended = ended.unwrap_or_else(|error| Err(Failure::machine(&format!("{name} stopped unexpectedly"), &error)));
@@ -58,6 +73,11 @@ impl Roles {
     pub(crate) fn end(self) {
         self.0.into_iter().for_each(|(_, role)| role.abort());
     }
+}
+
+/// The metrics of this program, at zero.
+pub(crate) fn metrics() -> Metrics {
+    Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("GRIDWATCH_REVISION").unwrap_or("unknown"))
 }
 
 /// A bound address, for tokio.

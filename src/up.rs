@@ -23,7 +23,7 @@ use crate::cli::{CitySource, Place, UpOptions};
 use crate::control::{self, Line};
 use crate::failure::Failure;
 use crate::replay::{Outcome, Plan, file_options};
-use crate::roles::{self, Roles, bind, signal, until};
+use crate::roles::{self, Roles, bind, until};
 use crate::{city, clock, door, log, pipeline};
 
 /// Longest wait for a replay's records to be committed after they were appended.
@@ -54,11 +54,11 @@ impl Addresses {
     fn bind(options: &UpOptions) -> Result<Self, Failure> {
         let internal = SocketAddr::from(([127, 0, 0, 1], 0));
         Ok(Self {
-            page: bind(options.page, "the duty page", "--page", false)?,
-            ingest: bind(options.ingest, "ingest", "--ingest", false)?,
-            metrics: bind(options.metrics, "/metrics", "--metrics", false)?,
-            sql: bind(options.sql, "SQL", "--sql", false)?,
-            door: bind(internal, "the page's SQL", "--page", false)?,
+            page: bind(options.page, "the duty page", "--page", None)?,
+            ingest: bind(options.ingest, "ingest", "--ingest", None)?,
+            metrics: bind(options.metrics, "/metrics", "--metrics", None)?,
+            sql: bind(options.sql, "SQL", "--sql", None)?,
+            door: bind(internal, "the page's SQL", "--page", None)?,
         })
     }
 }
@@ -70,7 +70,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     let addresses = Addresses::bind(&options)?;
     let clock = clock::system();
     let log = log::open(&place, &clock).await?;
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("GRIDWATCH_REVISION").unwrap_or("unknown"));
+    let metrics = roles::metrics();
     let running = Arc::new(Running {
         place: place.clone(),
         clock: Arc::clone(&clock),
@@ -98,15 +98,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     if let Some(demo) = demo {
         running_roles.start("city", city::stream(demo, Arc::clone(&log), clock, options.speed, stopped));
     }
-    let ended = tokio::select! {
-        () = signal() => Ok(()),
-        ended = running_roles.first_to_end() => ended,
-    };
-    tokio::spawn(async {
-        signal().await;
-        // The second signal: at once. What was acknowledged is durable.
-        std::process::exit(0);
-    });
+    let ended = running_roles.until_signal().await;
     stop.send_replace(true);
     running_roles.wait_for("ingest").await;
     running_roles.wait_for("city").await;

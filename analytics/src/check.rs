@@ -8,12 +8,12 @@ use std::time::Duration;
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 use contract::TopicPartition;
-use contract::log::{EventLog, LogError};
+use contract::log::{EventLog, LogError, every_partition};
 use datafusion::error::DataFusionError;
 use futures::future::try_join_all;
 
 use crate::cells;
-use crate::consume::{partitions_of, position_name, records_spec};
+use crate::consume::{position_name, records_spec};
 use crate::lake::LakeError;
 use crate::lake::delta::Table;
 use crate::session::{SessionError, SessionSettings, World, Worlds};
@@ -58,7 +58,7 @@ pub async fn run(lake: &Path, log: Option<&dyn EventLog>) -> Result<Vec<Finding>
     match log {
         Some(log) => {
             // All at once: a broker takes its time to say that a partition holds no more.
-            let partitions = partitions_of(log).await?;
+            let partitions = every_partition(log, &contract::topic::ALL).await?;
             let compared = try_join_all(partitions.iter().map(|partition| log_agrees(&world, log, partition))).await?;
             findings.extend(compared.into_iter().flatten());
         }

@@ -6,7 +6,8 @@
 //! read again; between the commits, `cells` lags and is caught up from `records` at start; after both, readers see the former
 //! cut until the file is written anew.
 //!
-//! A failed commit stops the loop: the decided batches are dropped, and a restart reads them again and decides the same.
+//! After a commit that failed, the decided batches are dropped: what holds them is let go of, here or by the end of the process, and
+//! the same records are read again from where the table stands and decided the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::grids::GridSet;
-use contract::log::{EventLog, LogError, Remedy};
+use contract::log::{EventLog, LogError, Remedy, every_partition};
 use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
 use deciding::rows::{CellParts, Decided, Tally};
@@ -105,7 +106,7 @@ pub struct Turn {
     pub records: u64,
     /// What became of them.
     pub tallies: Arc<[Tally]>,
-    /// The cut readers now see.
+    /// The cut readers now see; where the cells are derived elsewhere, how far this process has come.
     pub cut: Cut,
     /// From the first of its records read to the cut.
     pub took: Duration,
@@ -161,8 +162,8 @@ impl Consumer {
     pub async fn open(log: Arc<dyn EventLog>, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
         let mut consumer = Self::join(Arc::clone(&log), lake, clock).await?;
         let mut cells = Table::open(cells::spec(lake)).await?;
-        let all = partitions_of(log.as_ref()).await?;
-        consumer.take_over(all.iter().cloned().collect()).await?;
+        let all = every_partition(log.as_ref(), &topic::ALL).await?;
+        consumer.take_over(all.clone()).await?;
         let covered = positions_of(&mut cells, &all).await?;
         recover::cells(&consumer.records, &mut cells, &covered, &consumer.offsets).await?;
         relocate::rebuild_cells(&mut consumer.records, &mut cells, &consumer.offsets).await?;
@@ -418,15 +419,7 @@ pub fn positions(offsets: &Offsets) -> Positions {
     offsets.iter().map(|(partition, next)| (position_name(partition), next.cast_signed())).collect()
 }
 
-pub(crate) async fn partitions_of(log: &dyn EventLog) -> Result<Vec<TopicPartition>, LogError> {
-    let mut all = Vec::new();
-    for topic in topic::ALL {
-        all.extend((0..log.partitions(topic).await?).map(|partition| TopicPartition::new(topic, partition)));
-    }
-    Ok(all)
-}
-
-pub(crate) async fn positions_of(table: &mut Table, all: &[TopicPartition]) -> Result<Offsets, LakeError> {
+pub(crate) async fn positions_of(table: &mut Table, all: &BTreeSet<TopicPartition>) -> Result<Offsets, LakeError> {
     let mut offsets = Offsets::default();
     if table.version() == 0 {
         return Ok(offsets);

@@ -5,7 +5,7 @@
 //! and publishes the cut; every cut is then one that `records` really had. If two processes believe they are that one, the second
 //! commit to `cells` is refused (its position `records` was moved), and nothing is published.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use arrow::array::AsArray;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
 use contract::clock::Clock;
-use contract::log::EventLog;
-use contract::{Offsets, TopicPartition};
+use contract::log::{EventLog, every_partition};
+use contract::{Offsets, TopicPartition, topic};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::cells::{self, RECORDS_VERSION};
-use crate::consume::{ConsumeError, partitions_of, position_name, positions, positions_of, records_spec, skipped_name};
+use crate::consume::{ConsumeError, position_name, positions, positions_of, records_spec, skipped_name};
 use crate::cut::Cut;
 use crate::lake::Snapshot;
 use crate::lake::delta::{Change, Table};
@@ -31,7 +31,7 @@ pub struct Deriver {
     lake: PathBuf,
     clock: Arc<dyn Clock>,
     runtime: Arc<RuntimeEnv>,
-    partitions: Vec<TopicPartition>,
+    partitions: BTreeSet<TopicPartition>,
     records: Table,
     cells: Table,
     /// Offsets `cells` covers.
@@ -50,7 +50,7 @@ impl Deriver {
     pub async fn open(log: &dyn EventLog, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
         let records = Table::open(records_spec(lake)).await?;
         let mut cells = Table::open(cells::spec(lake)).await?;
-        let partitions = partitions_of(log).await?;
+        let partitions = every_partition(log, &topic::ALL).await?;
         let covered = positions_of(&mut cells, &partitions).await?;
         // Known from here on, so that a commit of another process is noticed.
         cells.position(RECORDS_VERSION).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use contract::clock::Clock;
-use contract::log::EventLog;
+use contract::log::{EventLog, every_partition};
 use contract::{Offsets, topic};
 use tokio::sync::watch;
 
@@ -212,10 +212,9 @@ pub(crate) async fn measure(
 
 async fn ends(log: &dyn EventLog) -> Result<Offsets, contract::log::LogError> {
     let mut ends = Offsets::default();
-    for topic in topic::ALL {
-        for partition in 0..log.partitions(topic).await? {
-            ends.advance(contract::TopicPartition::new(topic, partition), log.watermarks(topic, partition).await?.1);
-        }
+    for partition in every_partition(log, &topic::ALL).await? {
+        let (_, end) = log.watermarks(&partition.topic, partition.partition).await?;
+        ends.advance(partition, end);
     }
     Ok(ends)
 }

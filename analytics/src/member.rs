@@ -69,13 +69,17 @@ impl Member {
                 _ = ticks.tick() => false,
             };
             let step = self.consumer.step(&mut |turn: &Turn| self.metrics.turn_committed(turn)).await?;
-            self.leads.send_if_modified(|leads| {
-                let holds = self.consumer.holds(&leading());
-                std::mem::replace(leads, holds) != holds
-            });
             match step {
-                Step::Committed(0) => {}
-                Step::Committed(_) => self.report().await,
+                Step::Committed(records) => {
+                    // Known after a step that went through; while the log is away nobody else has become leader.
+                    self.leads.send_if_modified(|leads| {
+                        let holds = self.consumer.holds(&leading());
+                        std::mem::replace(leads, holds) != holds
+                    });
+                    if records > 0 {
+                        self.report().await;
+                    }
+                }
                 Step::Overtaken(error) => {
                     self.metrics.fenced();
                     tracing::warn!(error = %chain(&error), "another member has partitions this one believed its own; reading anew where they stand");

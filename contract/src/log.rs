@@ -308,11 +308,7 @@ pub trait EventLog: Send + Sync + Debug {
     /// The partitions of these topics that are this process's to read at present. A log of one process gives it all of them;
     /// on a broker with a consumer group the members share them, and a member has to ask regularly to stay one.
     async fn assigned(&self, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
-        let mut all = BTreeSet::new();
-        for topic in topics {
-            all.extend((0..self.partitions(topic).await?).map(|partition| TopicPartition::new(*topic, partition)));
-        }
-        Ok(all)
+        every_partition(self, topics).await
     }
 
     /// Tells lag tools how far this process has read. Never authoritative: where to go on says the lake.
@@ -320,4 +316,16 @@ pub trait EventLog: Send + Sync + Debug {
         let _told_nobody = offsets;
         Ok(())
     }
+}
+
+/// Every partition of these topics, whoever reads it.
+///
+/// # Errors
+/// A topic is unknown, or the log does not answer.
+pub async fn every_partition<L: EventLog + ?Sized>(log: &L, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
+    let mut all = BTreeSet::new();
+    for topic in topics {
+        all.extend((0..log.partitions(topic).await?).map(|partition| TopicPartition::new(*topic, partition)));
+    }
+    Ok(all)
 }

@@ -44,7 +44,7 @@ pub(super) struct Pending {
     pub(super) decided: Vec<Decided>,
     /// How far they reach.
     pub(super) offsets: Offsets,
-    /// Offsets without a record, of partitions where there are more now.
+    /// Offsets so far at which no record stands, of partitions where there are any.
     pub(super) skipped: Offsets,
     /// A partition may hold more than a turn takes.
     pub(super) backlog: bool,
@@ -68,15 +68,15 @@ impl Reader {
             .map(|(partition, held)| log.fetch(&partition.topic, partition.partition, held.next, FETCH_BYTES_MAX, Duration::ZERO));
         let batches = try_join_all(fetches).await?;
         for ((partition, held), batch) in self.partitions.iter_mut().zip(batches) {
+            // Gaps that no record follows yet are read over now and committed with the next record.
+            held.skipped += (batch.next - held.next).saturating_sub(batch.records.len() as u64);
+            held.next = batch.next;
             if batch.records.is_empty() {
                 continue;
             }
-            let without = (batch.next - held.next).saturating_sub(batch.records.len() as u64);
-            if without > 0 {
-                held.skipped += without;
+            if held.skipped > 0 {
                 skipped.advance(partition.clone(), held.skipped);
             }
-            held.next = batch.next;
             backlog |= batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>() > FETCH_BYTES_MAX / 2;
             offsets.advance(partition.clone(), batch.next);
             tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(&mut held.state), Arc::clone(&grids)));

@@ -38,7 +38,7 @@ use self::producer::Appender;
 use self::reader::{ReaderClient, Slot};
 use self::shared::Shared;
 use self::topics::Admin;
-use super::{Batch, EventLog, LogError, Position, Record, TopicSpec};
+use super::{Batch, EventLog, LogError, Position, Record, TopicSpec, every_partition};
 use crate::{Offsets, TopicPartition};
 
 /// A topic as this process knows it: a place for each partition.
@@ -189,14 +189,10 @@ impl EventLog for KafkaLog {
     }
 
     async fn assigned(&self, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
-        if let Some(member) = &self.member {
-            return member.assigned(topics).await;
+        match &self.member {
+            Some(member) => member.assigned(topics).await,
+            None => every_partition(self, topics).await,
         }
-        let mut all = BTreeSet::new();
-        for topic in topics {
-            all.extend((0..self.partitions(topic).await?).map(|partition| TopicPartition::new(*topic, partition)));
-        }
-        Ok(all)
     }
 
     async fn report(&self, offsets: &Offsets) -> Result<(), LogError> {
