@@ -165,7 +165,7 @@ fn announce(addresses: &Addresses, place: &Place) -> Result<(), Failure> {
     println!("  ingest     http://{}/v1/events", at(&addresses.ingest)?);
     println!("  metrics    http://{}/metrics", at(&addresses.metrics)?);
     println!(
-        "  sql        psql \"postgres://{}:{}/gridwatch\" -c \"SELECT category, count(*) FROM events GROUP BY category ORDER BY 2 DESC LIMIT 5\"",
+        "  sql        psql \"postgres://{}:{}/gridwatch\" -c \"SELECT category, count(*) FROM events WHERE category <> '' GROUP BY category ORDER BY 2 DESC LIMIT 5\"",
         sql.ip(),
         sql.port()
     );
