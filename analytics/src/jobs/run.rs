@@ -23,7 +23,7 @@ const ROWS_MAX: usize = 1_000_000;
 
 /// A jump of the city's clock after which a job runs before its time.
 const JUMP: TimeDelta = TimeDelta::hours(1);
-/// How much sooner: after this part of its schedule.
+/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
 const SOONER: u32 = 10;
 
 /// What went wrong while running a job.
@@ -117,6 +117,7 @@ struct Scheduled {
     ran_at: Option<DateTime<Utc>>,
     ran_as_of: Option<DateTime<Utc>>,
     ran_version: Option<u64>,
+    took: Duration,
 }
 
 /// Runs every job on its schedule.
@@ -139,6 +140,7 @@ impl Scheduler {
             ran_at: None,
             ran_as_of: None,
             ran_version: None,
+            took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
         Self { worlds, lake: lake.to_owned(), clock, metrics, jobs }
@@ -172,9 +174,10 @@ impl Scheduler {
         for index in 0..self.jobs.len() {
             let now = self.clock.now();
             if let Err(error) = self.run_if_due(index, now).await {
-                let name = self.jobs[index].job.name.clone();
-                self.jobs[index].ran_at = Some(now);
-                self.metrics.job_failed(&name, &error);
+                let scheduled = &mut self.jobs[index];
+                // Not sooner than its next time, however far the clock jumps.
+                (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
+                self.metrics.job_failed(&scheduled.job.name, &error);
             }
         }
     }
@@ -198,7 +201,7 @@ impl Scheduler {
         let scheduled = &self.jobs[index];
         let schedule = scheduled.job.definition.schedule;
         let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-        if waited < schedule / SOONER {
+        if waited < schedule.min(scheduled.took * SOONER) {
             return Ok(());
         }
         let world = self.worlds.newest().await?;
@@ -216,7 +219,8 @@ impl Scheduler {
         let scheduled = &mut self.jobs[index];
         scheduled.gauges.show(&answer, now);
         (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
-        self.metrics.job_ran(&scheduled.job.name, as_of, (self.clock.now() - now).to_std().unwrap_or_default());
+        scheduled.took = (self.clock.now() - now).to_std().unwrap_or_default();
+        self.metrics.job_ran(&scheduled.job.name, as_of, scheduled.took);
         Ok(())
     }
 
