@@ -21,6 +21,7 @@ pub mod kafka;
 mod limits;
 pub mod local;
 pub mod memory;
+pub mod outside;
 mod retention;
 
 pub use limits::LogLimits;

@@ -4,9 +4,12 @@
 mod demo_city;
 mod deployment;
 mod failures;
+mod feed_topics;
 mod kills;
 mod load;
 mod on_kafka;
+mod outside_producers;
 mod page;
+mod refused_by_kafka;
 mod second_chances;
 mod support;

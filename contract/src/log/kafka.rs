@@ -4,6 +4,7 @@
 //! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
+//! - `kafka/outside.rs`: reading a topic that is not ours, whose group keeps the position.
 //!
 //! An append that fails with [`LogError::Unavailable`] may have left a part of its records: brokers acknowledge by partition,
 //! and nothing takes back what stands. The caller appends them again, and analytics knows them by their ids.
@@ -12,6 +13,7 @@ mod certificate;
 mod errors;
 mod members;
 mod options;
+mod outside;
 mod producer;
 mod reader;
 mod shared;
@@ -30,6 +32,7 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 pub use self::options::{GroupOptions, KafkaOptions, Mechanism, Secret, Tls, User};
+pub use self::outside::KafkaTopic;
 pub use self::statistics::{Figure, KafkaStatistics};
 
 use self::errors::Cause;
