@@ -10,6 +10,7 @@ mod load;
 mod on_kafka;
 mod outside_producers;
 mod page;
+mod published_jobs;
 mod refused_by_kafka;
 mod second_chances;
 mod support;

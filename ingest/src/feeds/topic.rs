@@ -8,8 +8,6 @@ use toml::{Table, Value};
 use crate::nearest::hint;
 
 const KEYS: [&str; 4] = ["topic", "group", "start", "brokers"];
-/// Kafka's own bound of a topic's name.
-const TOPIC_BYTES_MAX: usize = 249;
 /// Longest name of a group, which some tools make file and metric names of.
 const GROUP_BYTES_MAX: usize = 255;
 
@@ -35,9 +33,8 @@ pub(super) fn read(feed: &str, table: &Table) -> Result<Topic, Problem> {
     if topic::ALL.contains(&name.as_str()) {
         return Err(problem("topic", format!("is \"{name}\", which holds contract events and is read by `analyze` as it stands")));
     }
-    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if name.len() > TOPIC_BYTES_MAX || !name.bytes().all(named) || [".", ".."].contains(&name.as_str()) {
-        return Err(problem("topic", format!("is \"{name}\": at most {TOPIC_BYTES_MAX} of a-z, A-Z, 0-9, . _ and -")));
+    if !topic::is_name(&name) {
+        return Err(problem("topic", format!("is \"{name}\": at most {} of a-z, A-Z, 0-9, . _ and -", topic::NAME_BYTES_MAX)));
     }
     let group = text(table, "group", "a name of the consumer group")?.unwrap_or_else(|| format!("gridwatch-feed-{feed}"));
     if group.len() > GROUP_BYTES_MAX {
