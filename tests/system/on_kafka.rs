@@ -18,7 +18,7 @@ mod kafka_rig;
 pub(crate) use kafka_rig::Rig;
 
 /// Longest wait for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process of one role.
 pub(crate) struct Role {

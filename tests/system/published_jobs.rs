@@ -129,6 +129,8 @@ fn without_kafka_a_job_with_a_topic_runs_and_says_that_it_is_not_published() {
     let up = Up::start(&folder.path().join("data"), &["--city", "none", "--jobs-dir", jobs]);
     let line = event("1", "g1", "noise", 8);
     assert_eq!(request(up.ingest, "POST", "/v1/events", "application/x-ndjson", &line).unwrap().0, 202);
+    // The job's table is there from its first run on.
+    up.eventually("SELECT count(*) AS n FROM system.jobs WHERE job = 'counts'", "n", 1);
     up.eventually("SELECT n FROM jobs.counts", "n", 1);
     assert_eq!(up.end("TERM"), Some(0));
 }
