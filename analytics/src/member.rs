@@ -131,6 +131,7 @@ impl Office {
                 }
             };
             self.scheduler.fall_silent();
+            self.metrics.lag_left_to_others();
             if let Err(error) = ended {
                 tracing::warn!(error = %chain(&error), "leading stopped; trying again");
                 tokio::time::sleep(RETRY_PAUSE).await;

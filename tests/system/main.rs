@@ -4,9 +4,11 @@
 mod demo_city;
 mod deployment;
 mod failures;
+mod kafka_metrics;
 mod kills;
 mod load;
 mod on_kafka;
 mod page;
+mod roles;
 mod second_chances;
 mod support;

@@ -4,6 +4,7 @@
 //! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
+//! - `kafka/statistics.rs`: librdkafka's own figures, for `/metrics`.
 //!
 //! An append that fails with [`LogError::Unavailable`] may have left a part of its records: brokers acknowledge by partition,
 //! and nothing takes back what stands. The caller appends them again, and analytics knows them by their ids.
@@ -30,7 +31,6 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 pub use self::options::{GroupOptions, KafkaOptions, Mechanism, Secret, Tls, User};
-pub use self::statistics::{Figure, KafkaStatistics};
 
 use self::errors::Cause;
 use self::members::Member;
@@ -38,7 +38,7 @@ use self::producer::Appender;
 use self::reader::{ReaderClient, Slot};
 use self::shared::Shared;
 use self::topics::Admin;
-use super::{Batch, EventLog, LogError, Position, Record, TopicSpec, every_partition};
+use super::{Batch, EventLog, Figure, LogError, Position, Record, TopicSpec, every_partition};
 use crate::{Offsets, TopicPartition};
 
 /// A topic as this process knows it: a place for each partition.
@@ -89,11 +89,6 @@ impl KafkaLog {
         let reader = ReaderClient::new(&options, &shared).map_err(failed)?;
         let member = options.group.as_ref().map(|group| Member::new(&options, group, &shared)).transpose().map_err(failed)?;
         Ok(Self { shared, appender, reader, member, topics: RwLock::default(), options })
-    }
-
-    /// librdkafka's figures, as old as [`KafkaOptions::statistics_interval`].
-    pub fn statistics(&self) -> KafkaStatistics {
-        self.shared.statistics()
     }
 
     fn known(&self, topic: &str) -> Option<Slots> {
@@ -200,5 +195,9 @@ impl EventLog for KafkaLog {
             Some(member) => member.report(offsets).await,
             None => Ok(()),
         }
+    }
+    /// librdkafka's own, as old as [`KafkaOptions::statistics_interval`].
+    fn figures(&self) -> Vec<Figure> {
+        self.shared.figures(self.member.is_some())
     }
 }
