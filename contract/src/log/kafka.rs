@@ -4,7 +4,7 @@
 //! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
-//! - `kafka/statistics.rs`: librdkafka's own figures, for `/metrics`.
+//! - `kafka/statistics.rs`: librdkafka's own figures, for `/metrics`. `kafka/raw.rs`: the plain client, for `make bench` alone.
 //!
 //! An append that fails with [`LogError::Unavailable`] may have left a part of its records: brokers acknowledge by partition,
 //! and nothing takes back what stands. The caller appends them again, and analytics knows them by their ids.
@@ -14,6 +14,7 @@ mod errors;
 mod members;
 mod options;
 mod producer;
+pub mod raw;
 mod reader;
 mod shared;
 mod statistics;
