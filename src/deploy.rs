@@ -27,6 +27,7 @@ pub(crate) async fn ingest(options: IngestOptions) -> Result<(), Failure> {
     let (ingest, exposition) = (bind(ingest, "ingest", "--ingest", network)?, bind(metrics, "/metrics", "--metrics", network)?);
     say(&[("ingest", &ingest), ("metrics", &exposition)])?;
     let (log, clock, metrics) = (log::shared(&place, None).await?, clock::system(), roles::metrics());
+    metrics.watch_log(&log);
     let (stop, stopped) = watch::channel(false);
     let mut running = Roles::default();
     running.start("ingest", roles::ingest(&place, ingest, &log, &clock, metrics.clone(), stopped)?);
@@ -48,6 +49,7 @@ pub(crate) async fn analyze(options: AnalyzeOptions) -> Result<(), Failure> {
     let jobs = jobs::discover(place.jobs_dir.as_deref()).map_err(|error| Failure::configuration(chain(&error)))?;
     let group = GroupOptions { instance_id: member, ..GroupOptions::new(group) };
     let (log, metrics) = (log::shared(&place, Some(group)).await?, roles::metrics());
+    metrics.watch_log(&log);
     let (stop, stopped) = watch::channel(false);
     let mut running = Roles::default();
     let consuming = member::run(log, settings, jobs, clock::system(), metrics.clone(), stopped);

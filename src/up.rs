@@ -71,6 +71,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     let clock = clock::system();
     let log = log::open(&place, &clock).await?;
     let metrics = roles::metrics();
+    metrics.watch_log(&log);
     let running = Arc::new(Running {
         place: place.clone(),
         clock: Arc::clone(&clock),

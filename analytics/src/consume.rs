@@ -204,6 +204,11 @@ impl Consumer {
         self.reader.partitions.contains_key(partition)
     }
 
+    /// Whether any partition is ours.
+    pub fn holds_any(&self) -> bool {
+        !self.reader.partitions.is_empty()
+    }
+
     /// Forgets what it holds; the next [`Consumer::follow`] reads it anew from the lake.
     fn let_go(&mut self) {
         self.reader.partitions.clear();

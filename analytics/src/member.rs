@@ -20,8 +20,11 @@ use crate::jobs::run::Scheduler;
 use crate::metrics::{Metrics, chain};
 use crate::session::Worlds;
 
-/// Pause between looks for new versions of `records`: a quarter of the default commit interval.
+/// Pause between looks for new versions of `records`: half of a member's default commit interval.
 const DERIVE_PAUSE: Duration = Duration::from_millis(250);
+/// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
+/// that comes back under its name should not wait for its next commit to notice.
+const JOIN_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before leading is tried again after it failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -60,15 +63,19 @@ struct Member {
 
 impl Member {
     async fn consume(mut self, interval: Duration, stop: watch::Receiver<bool>) -> Result<(), ConsumeError> {
-        let mut ticks = ticks(interval);
+        let (mut commits, mut looks) = (ticks(interval), ticks(JOIN_PAUSE));
         let stop = stopped(stop);
         tokio::pin!(stop);
+        let mut overtaken = false;
         loop {
+            // Who was overtaken reads the lake anew, and does that no more often than it commits.
+            let soon = !self.consumer.holds_any() && !overtaken;
             let last = tokio::select! {
                 () = &mut stop => true,
-                _ = ticks.tick() => false,
+                _ = if soon { looks.tick() } else { commits.tick() } => false,
             };
             let step = self.consumer.step(&mut |turn: &Turn| self.metrics.turn_committed(turn)).await?;
+            overtaken = matches!(step, Step::Overtaken(_));
             match step {
                 Step::Committed(records) => {
                     // Known after a step that went through; while the log is away nobody else has become leader.
@@ -131,6 +138,7 @@ impl Office {
                 }
             };
             self.scheduler.fall_silent();
+            self.metrics.lag_left_to_others();
             if let Err(error) = ended {
                 tracing::warn!(error = %chain(&error), "leading stopped; trying again");
                 tokio::time::sleep(RETRY_PAUSE).await;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use contract::log::EventLog;
 use contract::{Disposition, Offsets, TopicPartition};
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -15,6 +16,10 @@ use prometheus::{
 use crate::consume::Turn;
 use crate::jobs::Job;
 use crate::jobs::gauges::{Gauges, OTHER};
+
+mod log_figures;
+
+use log_figures::LogFigures;
 
 /// Most sources with series of their own: a city has tens of feeds; a sender inventing names must not fill Prometheus.
 const SOURCES_MAX: usize = 200;
@@ -111,6 +116,13 @@ impl Metrics {
         gauges
     }
 
+    /// Shows what the clients of the log say of themselves; of a log without clients nothing is shown.
+    pub fn watch_log(&self, log: &Arc<dyn EventLog>) {
+        if let Some(figures) = LogFigures::of(log) {
+            self.registry.register(Box::new(figures)).expect("a process has one log");
+        }
+    }
+
     /// A turn was committed.
     pub fn turn_committed(&self, turn: &Turn) {
         for tally in turn.tallies.iter() {
@@ -145,6 +157,11 @@ impl Metrics {
             let behind = end.saturating_sub(committed.next(partition));
             self.lag.with_label_values(&[topic.as_str(), &number.to_string()]).set(behind.cast_signed());
         }
+    }
+
+    /// Another process measures from now on: what was measured here last would stand for ever.
+    pub fn lag_left_to_others(&self) {
+        self.lag.reset();
     }
 
     /// A commit was refused because another process has the partitions.

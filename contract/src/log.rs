@@ -105,6 +105,21 @@ pub struct TopicSpec {
     pub retention_bytes: Option<u64>,
 }
 
+/// What a client of the log says of itself, as a metric: a name of its own, in base units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// The metric's name.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// Whether it only grows while the process lives.
+    pub grows: bool,
+    /// Which client says it, where several say the same.
+    pub client: Option<&'static str>,
+    /// What is said.
+    pub value: f64,
+}
+
 /// What a caller has to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Remedy {
@@ -344,6 +359,11 @@ pub trait EventLog: Send + Sync + Debug {
     async fn report(&self, offsets: &Offsets) -> Result<(), LogError> {
         let _told_nobody = offsets;
         Ok(())
+    }
+
+    /// What the clients of the log say of themselves: always the same names in the same order. A log without clients says nothing.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An event is visible when the first answer that shows it has arrived, so a probe's own time counts against gridwatch.
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,41 +16,54 @@ const REQUESTS: u64 = 100;
 /// The first seconds are left out.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// When how many events had been acknowledged, or seen.
-type Moments = Vec<(Instant, u64)>;
-
-/// Time from each acknowledgement to the first answer that shows as many events.
-fn latencies(acknowledged: &Moments, seen: &Moments, from: Instant) -> Vec<Duration> {
-    let mut answers = seen.iter().peekable();
-    let mut latencies = Vec::new();
-    for (at, count) in acknowledged.iter().filter(|(at, _)| *at >= from) {
-        while answers.peek().is_some_and(|(_, shown)| shown < count) {
-            answers.next();
-        }
-        let Some((shown_at, _)) = answers.peek() else { break };
-        latencies.push(shown_at.saturating_duration_since(*at));
-    }
-    latencies
+/// Where events are taken in and where they are seen.
+pub(crate) struct Doors {
+    pub(crate) ingest: SocketAddr,
+    pub(crate) sql: SocketAddr,
+    pub(crate) metrics: SocketAddr,
 }
 
-fn send(up: &Up, rate: u64, time: Duration) -> Moments {
-    let mut client = Client::connect(up.ingest);
-    let (began, mut sent, mut moments) = (Instant::now(), 0, Vec::new());
+/// When how many events had been seen.
+pub(crate) type Moments = Vec<(Instant, u64)>;
+
+/// A request: when it was due, when it was acknowledged, and how many events had been sent with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    pub(crate) due: Instant,
+    pub(crate) acknowledged: Instant,
+    pub(crate) count: u64,
+}
+
+/// For each request, in their order, when an answer first showed as many events.
+pub(crate) fn shown<'a>(sent: &'a [Sent], seen: &'a Moments) -> impl Iterator<Item = (Sent, Instant)> + 'a {
+    let mut answers = seen.iter().peekable();
+    sent.iter().map_while(move |request| {
+        while answers.peek().is_some_and(|(_, shown)| *shown < request.count) {
+            answers.next();
+        }
+        answers.peek().map(|(shown_at, _)| (*request, *shown_at))
+    })
+}
+
+/// Sends at a steady rate until `time` has gone; a late request does not delay the ones after it being due.
+pub(crate) fn send(ingest: SocketAddr, source: &str, rate: u64, time: Duration) -> Vec<Sent> {
+    let mut client = Client::connect(ingest);
+    let (began, mut count, mut sent) = (Instant::now(), 0, Vec::new());
     let size = rate / REQUESTS;
     while began.elapsed() < time {
-        let due = began + Duration::from_secs_f64(sent as f64 / rate as f64);
+        let due = began + Duration::from_secs_f64(count as f64 / rate as f64);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let body = events("fresh", sent, size, chrono::Utc::now());
+        let body = events(source, count, size, chrono::Utc::now());
         let (status, answer) = client.ask(&request("POST", "/v1/events", "application/x-ndjson", &body));
         assert_eq!(status, 202, "{answer}");
-        sent += size;
-        moments.push((Instant::now(), sent));
+        count += size;
+        sent.push(Sent { due, acknowledged: Instant::now(), count });
     }
-    moments
+    sent
 }
 
 /// Asks until told to stop; what each answer shows.
-fn probe(stop: &AtomicBool, mut ask: impl FnMut() -> Option<u64>) -> Moments {
+pub(crate) fn probe(stop: &AtomicBool, mut ask: impl FnMut() -> Option<u64>) -> Moments {
     let mut seen = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         if let Some(count) = ask() {
@@ -60,45 +74,65 @@ fn probe(stop: &AtomicBool, mut ask: impl FnMut() -> Option<u64>) -> Moments {
     seen
 }
 
-fn at_rate(rate: u64, time: Duration) -> [Figure; 2] {
-    let folder = tempfile::tempdir().unwrap();
-    let up = Up::start(&folder.path().join("data"), &["--city", "none"]);
+/// How soon an answer showed what was sent.
+pub(crate) struct Visible {
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    achieved: f64,
+    asked: usize,
+}
+
+impl Visible {
+    pub(crate) fn figure(&self, what: String, bound: &str) -> Figure {
+        let Self { p50_ms, p99_ms, achieved, asked } = self;
+        Figure::new(
+            what,
+            format!("p50 {p50_ms:.0} ms, p99 {p99_ms:.0} ms"),
+            format!("{bound}; {achieved:.0} events/s were acknowledged, the probe asked {asked} times"),
+        )
+    }
+}
+
+/// Sends at `rate` and watches SQL and `/metrics`; a request's time counts from `since`.
+pub(crate) fn watch(doors: &Doors, rate: u64, time: Duration, since: fn(&Sent) -> Instant) -> [Visible; 2] {
     let statement = serde_json::json!({"sql": "SELECT count(*) AS n FROM events WHERE source = 'fresh'"}).to_string();
     let (stop, began) = (AtomicBool::new(false), Instant::now());
     let (by_sql, by_metrics) = (Mutex::new(Moments::new()), Mutex::new(Moments::new()));
-    let acknowledged = std::thread::scope(|scope| {
+    let sent = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (mut client, ask) = (Client::connect(up.page), request("POST", "/v1/sql", "application/json", &statement));
+            let (mut client, ask) = (Client::connect(doors.sql), request("POST", "/v1/sql", "application/json", &statement));
             let count = || serde_json::from_str::<serde_json::Value>(&client.ask(&ask).1).ok()?["rows"][0]["n"].as_u64();
             *by_sql.lock().unwrap() = probe(&stop, count);
         });
         scope.spawn(|| {
-            let (mut client, ask) = (Client::connect(up.metrics), request("GET", "/metrics", "text/plain", ""));
+            let (mut client, ask) = (Client::connect(doors.metrics), request("GET", "/metrics", "text/plain", ""));
             let line = "gridwatch_source_events_total{source=\"fresh\"} ";
             let count = || client.ask(&ask).1.lines().find_map(|said| said.strip_prefix(line)?.parse().ok());
             *by_metrics.lock().unwrap() = probe(&stop, count);
         });
-        let acknowledged = send(&up, rate, time);
+        let sent = send(doors.ingest, "fresh", rate, time);
         std::thread::sleep(Duration::from_secs(3));
         stop.store(true, Ordering::Relaxed);
-        acknowledged
+        sent
     });
-    let achieved = acknowledged.last().unwrap().1 as f64 / time.as_secs_f64();
-    let figure = |what: &str, seen: &Mutex<Moments>| {
-        let mut latencies = latencies(&acknowledged, &seen.lock().unwrap(), began + WARM_UP);
-        let (half, most) = (quantile(&mut latencies, 0.5), quantile(&mut latencies, 0.99));
-        let asked = seen.lock().unwrap().len();
-        Figure::new(
-            format!("accepted → visible in {what}, {rate} events/s"),
-            format!("p50 {half:.0} ms, p99 {most:.0} ms"),
-            format!("a commit a second; {achieved:.0} events/s were acknowledged, the probe asked {asked} times"),
-        )
-    };
-    let figures = [figure("SQL", &by_sql), figure("/metrics", &by_metrics)];
-    up.kill();
-    figures
+    let achieved = sent.last().unwrap().count as f64 / time.as_secs_f64();
+    [by_sql, by_metrics].map(|seen| {
+        let seen = seen.into_inner().unwrap();
+        let counted = shown(&sent, &seen).filter(|(request, _)| since(request) >= began + WARM_UP);
+        let mut latencies: Vec<Duration> = counted.map(|(request, at)| at.saturating_duration_since(since(&request))).collect();
+        Visible { p50_ms: quantile(&mut latencies, 0.5), p99_ms: quantile(&mut latencies, 0.99), achieved, asked: seen.len() }
+    })
 }
 
 pub(crate) fn figures(pace: Pace) -> Vec<Figure> {
-    [1_000, 10_000].into_iter().flat_map(|rate| at_rate(rate, pace.freshness)).collect()
+    let whole = |rate| {
+        let folder = tempfile::tempdir().unwrap();
+        let up = Up::start(&folder.path().join("data"), &["--city", "none"]);
+        let doors = Doors { ingest: up.ingest, sql: up.page, metrics: up.metrics };
+        let [sql, metrics] = watch(&doors, rate, pace.freshness, |sent| sent.acknowledged);
+        up.kill();
+        let name = |what: &str| format!("accepted → visible in {what}, {rate} events/s");
+        [sql.figure(name("SQL"), "a commit a second"), metrics.figure(name("/metrics"), "a commit a second")]
+    };
+    [1_000, 10_000].into_iter().flat_map(whole).collect()
 }

@@ -1,7 +1,7 @@
 //! The figures of README: what gridwatch does in a second, each beside a limit measured in the same run.
 //!
 //! `make bench` runs it; machines differ and drift, so read the ratios. `--quick` takes less time and says less; naming parts
-//! (`requests`, `freshness`, `files`) runs those alone.
+//! (`requests`, `freshness`, `files`, `kafka` with its halves `kafka-throughput` and `kafka-live`) runs those alone.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,15 +11,21 @@
 
 use std::time::Duration;
 
+#[path = "../../contract/tests/kafka_rig/mod.rs"]
+#[expect(clippy::expect_used, reason = "shared with the tests of the log")]
+mod kafka_rig;
+#[path = "../system/roles.rs"]
+mod roles;
 #[path = "../system/support.rs"]
-#[expect(dead_code, reason = "shared with the whole-system tests")]
 mod support;
 
 mod client;
 mod files;
 mod freshness;
+mod kafka;
 mod limits;
 mod requests;
+mod spread;
 
 /// The program's allocator, for the parts measured in this process.
 #[global_allocator]
@@ -44,6 +50,9 @@ impl Figure {
 struct Pace {
     requests: Duration,
     freshness: Duration,
+    /// Events of a run on Kafka, and how often ours and the peer's are run in turns.
+    kafka_events: u64,
+    kafka_pairs: usize,
 }
 
 /// Latencies and the share asked for, in milliseconds.
@@ -63,11 +72,23 @@ fn per_second(count: f64) -> String {
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let seconds = |long: u64, short: u64| Duration::from_secs(if quick { short } else { long });
-    let pace = Pace { requests: seconds(10, 2), freshness: seconds(40, 8) };
+    let pace = Pace {
+        requests: seconds(10, 2),
+        freshness: seconds(40, 8),
+        kafka_events: if quick { 40_000 } else { 150_000 },
+        kafka_pairs: if quick { 2 } else { 3 },
+    };
     let mut figures = Vec::new();
-    let parts: [(&str, fn(Pace) -> Vec<Figure>); 3] =
-        [("requests", requests::figures), ("freshness", freshness::figures), ("files", files::figures)];
-    let named = |name: &str| std::env::args().any(|argument| argument == name);
+    let parts: [(&str, fn(Pace) -> Vec<Figure>); 5] = [
+        ("requests", requests::figures),
+        ("freshness", freshness::figures),
+        ("files", files::figures),
+        ("kafka-throughput", kafka::throughput),
+        ("kafka-live", kafka::live),
+    ];
+    let named = |name: &str| {
+        std::env::args().any(|argument| name.strip_prefix(&argument).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+    };
     let all = !parts.iter().any(|(name, _)| named(name));
     for (_, part) in parts.into_iter().filter(|(name, _)| all || named(name)) {
         for figure in part(pace) {

@@ -14,7 +14,7 @@ use crate::support::{Up, program, request, sql};
 
 #[path = "../../contract/tests/kafka_rig/mod.rs"]
 #[expect(clippy::expect_used, reason = "shared with the tests of the log")]
-mod kafka_rig;
+pub(crate) mod kafka_rig;
 pub(crate) use kafka_rig::Rig;
 
 /// Longest wait for what must come.

@@ -5,6 +5,7 @@
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
 //! - `kafka/latest.rs`: topics that keep the newest value of each key. `kafka/outside.rs`: reading a topic that is not ours, whose group keeps the position.
+//! - `kafka/statistics.rs`: librdkafka's own figures, for `/metrics`. `kafka/raw.rs`: the plain client, for `make bench` alone.
 //!
 //! An append that fails with [`LogError::Unavailable`] may have left a part of its records: brokers acknowledge by partition,
 //! and nothing takes back what stands. The caller appends them again, and analytics knows them by their ids.
@@ -16,6 +17,7 @@ mod members;
 mod options;
 mod outside;
 mod producer;
+pub mod raw;
 mod reader;
 mod shared;
 mod statistics;
@@ -34,7 +36,6 @@ use tokio::task::spawn_blocking;
 
 pub use self::options::{GroupOptions, KafkaOptions, Mechanism, Secret, Tls, User};
 pub use self::outside::KafkaTopic;
-pub use self::statistics::{Figure, KafkaStatistics};
 
 use self::errors::Cause;
 use self::latest::LatestValues;
@@ -43,7 +44,7 @@ use self::producer::Appender;
 use self::reader::{ReaderClient, Slot};
 use self::shared::Shared;
 use self::topics::Admin;
-use super::{Batch, EventLog, Latest, LogError, Position, Record, TopicSpec, every_partition};
+use super::{Batch, EventLog, Figure, Latest, LogError, Position, Record, TopicSpec, every_partition};
 use crate::{Offsets, TopicPartition};
 
 /// A topic as this process knows it: a place for each partition.
@@ -95,11 +96,6 @@ impl KafkaLog {
         let reader = ReaderClient::new(&options, &shared).map_err(failed)?;
         let member = options.group.as_ref().map(|group| Member::new(&options, group, &shared)).transpose().map_err(failed)?;
         Ok(Self { shared, appender, reader, member, latest: LatestValues::default(), topics: RwLock::default(), options })
-    }
-
-    /// librdkafka's figures, as old as [`KafkaOptions::statistics_interval`].
-    pub fn statistics(&self) -> KafkaStatistics {
-        self.shared.statistics()
     }
 
     fn known(&self, topic: &str) -> Option<Slots> {
@@ -227,5 +223,9 @@ impl EventLog for KafkaLog {
             Some(member) => member.report(offsets).await,
             None => Ok(()),
         }
+    }
+    /// librdkafka's own, as old as [`KafkaOptions::statistics_interval`].
+    fn figures(&self) -> Vec<Figure> {
+        self.shared.figures(self.member.is_some())
     }
 }

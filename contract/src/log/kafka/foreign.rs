@@ -15,7 +15,7 @@ use crate::log::{EventLog, LogError, Record, TopicSpec};
 use crate::topic;
 
 #[path = "../../../tests/kafka_rig/mod.rs"]
-mod kafka_rig;
+pub(super) mod kafka_rig;
 use kafka_rig::Rig;
 
 const PATIENCE: Duration = Duration::from_secs(20);

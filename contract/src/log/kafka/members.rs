@@ -13,6 +13,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
@@ -34,6 +35,10 @@ struct MemberContext(Context);
 impl ClientContext for MemberContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         self.0.log(level, fac, message);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.stats(statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -95,7 +100,7 @@ impl Drop for Member {
 
 impl Member {
     pub(super) fn new(options: &KafkaOptions, group: &GroupOptions, shared: &Arc<Shared>) -> Result<Self, KafkaError> {
-        let context = MemberContext(Context { shared: Arc::clone(shared), role: Role::Other });
+        let context = MemberContext(Context { shared: Arc::clone(shared), role: Role::Member });
         let consumer = BaseConsumer::from_config_and_context(&options.member(group), context)?;
         Ok(Self { consumer: Some(Arc::new(consumer)), shared: Arc::clone(shared), subscribed: Arc::default() })
     }

@@ -259,7 +259,8 @@ impl KafkaOptions {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("allow.auto.create.topics", "false")
-            .set("queued.max.messages.kbytes", "1");
+            .set("queued.max.messages.kbytes", "1")
+            .set("statistics.interval.ms", millis(self.statistics_interval));
         if let Some(instance) = &group.instance_id {
             config.set("group.instance.id", instance);
         }

@@ -17,8 +17,8 @@ use tracing::{debug, warn};
 use super::errors::{Cause, Sorted, code, sort};
 use super::options::{KafkaOptions, Tls};
 use super::producer::Delivery;
-use super::statistics::{Figures, KafkaStatistics};
-use crate::log::LogError;
+use super::statistics::Figures;
+use crate::log::{Figure, LogError};
 
 /// What stands in the way of a connection, in librdkafka's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub(super) struct Shared {
     strays: AtomicU64,
     producer: Mutex<Figures>,
     reader: Mutex<Figures>,
+    member: Mutex<Figures>,
 }
 
 impl fmt::Debug for Shared {
@@ -89,6 +90,7 @@ impl Shared {
             strays: AtomicU64::new(0),
             producer: Mutex::default(),
             reader: Mutex::default(),
+            member: Mutex::default(),
         }
     }
 
@@ -187,8 +189,14 @@ impl Shared {
         self.trouble().is_some_and(|trouble| matches!(trouble.sorted(), Sorted::Refused(_)))
     }
 
-    pub(super) fn statistics(&self) -> KafkaStatistics {
-        KafkaStatistics::of(&locked(&self.producer), &locked(&self.reader))
+    /// What librdkafka says of each client, at zero until it has said it.
+    pub(super) fn figures(&self, of_member: bool) -> Vec<Figure> {
+        let mut all = locked(&self.producer).of_producer();
+        all.extend(locked(&self.reader).of_reader());
+        if of_member {
+            all.extend(locked(&self.member).of_member());
+        }
+        all
     }
 }
 
@@ -197,7 +205,8 @@ impl Shared {
 pub(super) enum Role {
     Producer,
     Reader,
-    /// Members and administration: short-lived or idle, without figures.
+    Member,
+    /// Administration: short-lived, without figures.
     Other,
 }
 
@@ -222,9 +231,11 @@ impl ClientContext for Context {
         let figures = match self.role {
             Role::Producer => &self.shared.producer,
             Role::Reader => &self.shared.reader,
+            Role::Member => &self.shared.member,
             Role::Other => return,
         };
-        *locked(figures) = Figures::of(&statistics);
+        let mut figures = locked(figures);
+        *figures = Figures::of(&statistics).after(&figures);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -1,0 +1,91 @@
+//! HTTP into Kafka beside the plain client, in turns: the same events to the same topic.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use contract::log::kafka::{KafkaOptions, raw};
+
+use super::{City, TOPIC, floor, records};
+use crate::client::{Client, request};
+use crate::kafka_rig::Rig;
+use crate::roles::Place;
+use crate::spread::{Spread, processor_seconds, ratio, thousands};
+use crate::{Figure, Pace};
+
+/// Events a request and connections: enough for a commit of the broker to be shared, few enough that one core can send them.
+const REQUEST_EVENTS: usize = 1000;
+const CONNECTIONS: usize = 4;
+/// The least share of what the plain client produces.
+const FLOOR: f64 = 0.45;
+
+/// Posts every body over connections of their own.
+fn post(address: std::net::SocketAddr, bodies: &[Vec<u8>]) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..CONNECTIONS {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (status, answer) = client.ask(body);
+                    assert_eq!(status, 202, "{answer}");
+                }
+            });
+        }
+    });
+}
+
+pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(&rig.bootstrap(), &folder.path().join("data"));
+    let ingest = place.ingest();
+    let options = KafkaOptions::new(rig.bootstrap());
+    let (mut raw_wall, mut our_wall, mut wall_ratio) = (Spread::default(), Spread::default(), Spread::default());
+    let (mut raw_core, mut our_core, mut core_ratio) = (Spread::default(), Spread::default(), Spread::default());
+    // The first pair warms the broker up and does not count.
+    for pair in 0..=pace.kafka_pairs {
+        let events = if pair == 0 { pace.kafka_events / 10 } else { pace.kafka_events };
+        let plain = records(&city.calls(&format!("plain{pair}"), events));
+        let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
+        raw::produce(&options, TOPIC, &plain).unwrap();
+        let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
+        drop(plain);
+
+        let lines = city.calls(&format!("ours{pair}"), events);
+        let bodies: Vec<Vec<u8>> =
+            lines.chunks(REQUEST_EVENTS).map(|lines| request("POST", "/v1/events", "application/x-ndjson", &lines.join("\n"))).collect();
+        let (began, before) = (Instant::now(), processor_seconds(ingest.id()));
+        post(ingest.at("ingest"), &bodies);
+        let (our_seconds, our_processor) = (began.elapsed().as_secs_f64(), processor_seconds(ingest.id()) - before);
+        if pair == 0 {
+            continue;
+        }
+        let events = events as f64;
+        println!(
+            "  pair {pair}: plain {raw_seconds:.2} s and {raw_processor:.2} core seconds, ours {our_seconds:.2} s and {our_processor:.2}"
+        );
+        raw_wall.push(events / raw_seconds);
+        our_wall.push(events / our_seconds);
+        wall_ratio.push(raw_seconds / our_seconds);
+        raw_core.push(events / raw_processor);
+        our_core.push(events / our_processor);
+        core_ratio.push(raw_processor / our_processor);
+    }
+    let pairs = pace.kafka_pairs;
+    vec![
+        Figure::new(
+            format!("Kafka: HTTP → acknowledged, {REQUEST_EVENTS} events a request, {CONNECTIONS} connections, {pairs} pairs"),
+            format!("{} events", our_wall.said(thousands)),
+            format!(
+                "plain client's produce {}: ×{}; {}",
+                raw_wall.said(thousands),
+                wall_ratio.said(ratio),
+                floor(FLOOR, wall_ratio.median())
+            ),
+        ),
+        Figure::new(
+            "Kafka: the same by processor time of `ingest`",
+            format!("{} events a core", our_core.said(thousands)),
+            format!("plain client {} a core: ×{}; {}", raw_core.said(thousands), core_ratio.said(ratio), floor(FLOOR, core_ratio.median())),
+        ),
+    ]
+}
