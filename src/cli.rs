@@ -51,6 +51,11 @@ pub(crate) enum Command {
     /// Works on one job.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Looks back: when would each detector have alarmed, knowing only what had arrived, and where do labelled days rank among its alarms?
+    #[command(
+        after_help = "Example: gridwatch backtest --labels tests/labelled_days/taipei.toml --data-dir ./taipei --time-zone Asia/Taipei"
+    )]
+    Backtest(BacktestOptions),
     /// Lists the grid levels, or loads one.
     #[command(after_help = "Example: gridwatch grids load districts.geojson --level district --id CPTID --name TNAME")]
     Grids(GridsOptions),
@@ -248,6 +253,39 @@ pub(crate) struct JobRunOptions {
     pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
     #[command(flatten)]
     pub(crate) rows: RowsOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BacktestOptions {
+    /// TOML file of labelled episodes: name, category, from, to, grids.
+    #[arg(long)]
+    pub(crate) labels: PathBuf,
+    /// First day looked at; 1 January of each labelled year otherwise.
+    #[arg(long, requires = "to")]
+    pub(crate) from: Option<chrono::NaiveDate>,
+    /// Last day looked at; 31 December of each labelled year otherwise.
+    #[arg(long, requires = "from")]
+    pub(crate) to: Option<chrono::NaiveDate>,
+    /// Name of a job, or its folder; every job whose job.toml says what alarms otherwise.
+    #[arg(long = "job")]
+    pub(crate) jobs: Vec<String>,
+    /// When a day is looked at, on a full hour of the city's time.
+    #[arg(long, default_value = "08:00", value_parser = full_hour)]
+    pub(crate) at: chrono::NaiveTime,
+    /// Looks at every so many days only, and at each day near a label.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=366))]
+    pub(crate) every: u64,
+    /// Days before and after a label that are near it.
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u64).range(0..=366))]
+    pub(crate) near: u64,
+    #[command(flatten)]
+    pub(crate) rows: RowsOptions,
+}
+
+/// Arrivals are known by the hour.
+fn full_hour(text: &str) -> Result<chrono::NaiveTime, String> {
+    let at = chrono::NaiveTime::parse_from_str(text, "%H:%M").map_err(|error| error.to_string())?;
+    if chrono::Timelike::minute(&at) == 0 { Ok(at) } else { Err("give a full hour such as 08:00".to_owned()) }
 }
 
 #[derive(Debug, Args)]

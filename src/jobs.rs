@@ -9,7 +9,7 @@ use crate::cli::{JobRunOptions, Place, RowsOptions};
 use crate::failure::Failure;
 use crate::{clock, output, pipeline};
 
-async fn worlds(place: &Place) -> Result<Worlds, Failure> {
+pub(crate) async fn worlds(place: &Place) -> Result<Worlds, Failure> {
     pipeline::existing(place)?;
     let worlds = Worlds::open(&place.lake(), pipeline::session(place)?).await;
     worlds.map_err(|error| Failure::machine("could not open the lake", &error))

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+mod backtest;
 mod check;
 mod city;
 mod cli;
@@ -71,6 +72,7 @@ async fn run(command: cli::Command) -> Result<(), failure::Failure> {
         Command::Feed(cli::FeedCommand::Test(options)) => feeds::test(&options),
         Command::Jobs(options) => jobs::list(options).await,
         Command::Job(cli::JobCommand::Run(options)) => jobs::run(options).await,
+        Command::Backtest(options) => backtest::run(options).await,
         Command::Grids(options) => grids::run(options).await,
         Command::Quarantine(options) => quarantine::run(options).await,
         Command::City(options) => city::write(&options),

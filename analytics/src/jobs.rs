@@ -102,6 +102,34 @@ pub struct Definition {
     /// How a dashboard shows it.
     #[serde(default)]
     pub panel: Option<Panel>,
+    /// Which of its rows call somebody: what a back-test counts.
+    #[serde(default)]
+    pub alarm: Option<AlarmDefinition>,
+}
+
+/// Which rows of a job are alarms, and how they rank.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmDefinition {
+    /// A condition in SQL over the job's columns.
+    #[serde(rename = "where")]
+    pub filter: String,
+    /// The column that names the place; a row of the same place and `category` is the same alarm while it goes on.
+    pub place: String,
+    /// The column alarms are ranked by.
+    pub by: String,
+    /// Which end of it is the strongest.
+    pub strongest: Strongest,
+}
+
+/// The end of a column at which alarms are strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strongest {
+    /// Large values, as of z.
+    Largest,
+    /// Small values, as of p.
+    Smallest,
 }
 
 /// A text in both languages.

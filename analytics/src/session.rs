@@ -30,6 +30,7 @@ use crate::lake::scan::PinnedTable;
 mod calendar;
 mod locating;
 mod named_arguments;
+pub mod past;
 pub mod syntax;
 mod system;
 mod views;

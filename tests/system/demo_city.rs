@@ -45,7 +45,7 @@ const TABLES: [(&str, &str); 32] = [
 
 /// Metrics that only show when something rare happened, which this test does not bring about, or after weeks of history, which the
 /// first look of a job at a city that is still being read has not.
-const RARE: [&str; 13] = [
+const RARE: [&str; 24] = [
     "gridwatch_source_late_total",
     "gridwatch_job_failures_total",
     "gridwatch_surge_q_value",
@@ -59,6 +59,17 @@ const RARE: [&str; 13] = [
     "gridwatch_reopen_ratio",
     "gridwatch_reopen_cases",
     "gridwatch_reopen_closed_cases",
+    "gridwatch_surging_week",
+    "gridwatch_surge_week_q_value",
+    "gridwatch_chronic_weeks_hot",
+    "gridwatch_chronic_persistence_ratio",
+    "gridwatch_no_recurrence_ratio",
+    "gridwatch_interarrival_median_seconds",
+    "gridwatch_interarrival_contacts",
+    "gridwatch_monthly_issue_score",
+    "gridwatch_monthly_issue_rank",
+    "gridwatch_monthly_issue_open_cases",
+    "gridwatch_monthly_issue_followed_cases",
 ];
 
 fn psql(up: &Up, command: &str) -> Result<String, String> {

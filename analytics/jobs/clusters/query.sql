@@ -84,11 +84,10 @@ cases AS (
 ),
 scans AS (
     SELECT category, judged, cases, reason, count_min, interval_min,
-        space_time_scan(grid_id, lon, lat, -age, events, max_days => days_max, max_share => 0.3,
-            replications => 999, seed => 1, metric => 'wgs84', max_radius => radius_max, as_of => 0)
+        space_time_scan(grid_id, lon, lat, -age, events, max_days => days_max, max_share => 0.3, max_radius => radius_max, as_of => 0)
             FILTER (WHERE reason IS NULL) AS clusters,
-        space_time_scan(grid_id, lon, lat, -age, events, max_days => days_max, max_share => 0.3,
-            replications => 99, seed => 1, metric => 'wgs84', max_radius => radius_max, as_of => -1) FILTER (WHERE reason IS NULL AND age > 0) AS clusters_before,
+        space_time_scan(grid_id, lon, lat, -age, events, max_days => days_max, max_share => 0.3, max_radius => radius_max, as_of => -1,
+            replications => 99) FILTER (WHERE reason IS NULL AND age > 0) AS clusters_before,
         array_agg(grid_id) FILTER (WHERE age = 0) AS grids_newest,
         array_agg(events) FILTER (WHERE age = 0) AS events_newest
     FROM cases

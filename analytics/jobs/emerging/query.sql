@@ -26,7 +26,7 @@ days AS (
         sum(events) AS events
     FROM cell_parts
     WHERE kind IN ('hotline_call', 'grid_report') AND grid_id IN (SELECT grid_id FROM grids WHERE finest)
-        AND hour >= local_day(local_day(:as_of) - INTERVAL '84 days' + INTERVAL '12 hours')
+        AND hour >= local_day(local_day(:as_of) - INTERVAL '85 days' + INTERVAL '12 hours')
         AND hour < local_day(:as_of)
     GROUP BY 1, 2, 3
 ),

@@ -1,7 +1,9 @@
 -- Repeat rate, repeat share and voices per matter over the last 7, 30 and 90 days; category '*' is all of them.
 --
 -- A contact repeats when its key (address and category for 'matter', pseudonym for 'caller') had a contact at most the window
--- before it. left_censored counts contacts whose look-back reaches behind the stored history: the rate is then a lower bound.
+-- before it: repeat_rate = repeat_contacts / contacts, low and high its Wilson 95 % interval (as if contacts came one by one: several calls
+-- about one event are less). left_censored counts contacts whose look-back reaches behind the stored history: the rate is then a lower
+-- bound, and the reason short_history says so. Reads 180 days of events, whatever the history.
 WITH contacts AS (
     SELECT coalesce(category, 'unknown') AS category, address_id, caller, occurred_at
     FROM events
@@ -48,17 +50,24 @@ matters AS (
     GROUP BY key, category, days, period, id
 )
 SELECT
-    key,
-    category,
-    days,
-    period,
-    sum(contacts) AS contacts,
-    sum(repeats) AS repeat_contacts,
-    CAST(sum(repeats) AS DOUBLE) / sum(contacts) AS repeat_rate,
-    count(*) AS matters,
-    count(*) FILTER (WHERE contacts >= 2) AS repeat_matters,
-    CAST(count(*) FILTER (WHERE contacts >= 2) AS DOUBLE) / count(*) AS repeat_share,
-    CAST(sum(contacts) AS DOUBLE) / count(*) AS voices_per_matter,
-    sum(left_censored) AS left_censored
-FROM matters
-GROUP BY key, category, days, period
+    *,
+    (wilson(repeat_contacts, contacts)).low AS low,
+    (wilson(repeat_contacts, contacts)).high AS high,
+    CASE WHEN left_censored > 0 THEN 'short_history' END AS reason
+FROM (
+    SELECT
+        key,
+        category,
+        days,
+        period,
+        sum(contacts) AS contacts,
+        sum(repeats) AS repeat_contacts,
+        CAST(sum(repeats) AS DOUBLE) / sum(contacts) AS repeat_rate,
+        count(*) AS matters,
+        count(*) FILTER (WHERE contacts >= 2) AS repeat_matters,
+        CAST(count(*) FILTER (WHERE contacts >= 2) AS DOUBLE) / count(*) AS repeat_share,
+        CAST(sum(contacts) AS DOUBLE) / count(*) AS voices_per_matter,
+        sum(left_censored) AS left_censored
+    FROM matters
+    GROUP BY key, category, days, period
+) AS rates

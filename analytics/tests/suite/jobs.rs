@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use analytics::jobs::{Job, discover, find};
+use analytics::session::syntax::complete_text;
 use analytics::session::{SessionSettings, without_tables};
 use chrono::{DateTime, Utc};
 use datafusion::prelude::SessionContext;
@@ -68,7 +69,8 @@ async fn with_job(session: &SessionContext, sql: &str, job: &Job) -> Result<Stri
     let mut replaced = asked.next().unwrap_or_default().to_owned();
     for (number, rest) in asked.enumerate() {
         let (arguments, after) = rest.split_once("')").ok_or("job(' has no end")?;
-        let rows = session.sql(&statement(job, arguments)?).await.map_err(|error| error.to_string())?;
+        let statement = complete_text(&statement(job, arguments)?).map_err(|error| error.to_string())?;
+        let rows = session.sql(&statement).await.map_err(|error| error.to_string())?;
         let rows = rows.cache().await.map_err(|error| error.to_string())?;
         let table = format!("rows_of_job_{number}");
         session.deregister_table(table.as_str()).map_err(|error| error.to_string())?;
