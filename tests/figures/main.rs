@@ -1,7 +1,7 @@
 //! The figures of README: what gridwatch does in a second, each beside a limit measured in the same run.
 //!
 //! `make bench` runs it; machines differ and drift, so read the ratios. `--quick` takes less time and says less; naming parts
-//! (`requests`, `freshness`, `files`) runs those alone.
+//! (`requests`, `freshness`, `files`, `statistics`) runs those alone.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,6 +20,7 @@ mod files;
 mod freshness;
 mod limits;
 mod requests;
+mod statistics;
 
 /// The program's allocator, for the parts measured in this process.
 #[global_allocator]
@@ -65,8 +66,12 @@ fn main() {
     let seconds = |long: u64, short: u64| Duration::from_secs(if quick { short } else { long });
     let pace = Pace { requests: seconds(10, 2), freshness: seconds(40, 8) };
     let mut figures = Vec::new();
-    let parts: [(&str, fn(Pace) -> Vec<Figure>); 3] =
-        [("requests", requests::figures), ("freshness", freshness::figures), ("files", files::figures)];
+    let parts: [(&str, fn(Pace) -> Vec<Figure>); 4] = [
+        ("requests", requests::figures),
+        ("freshness", freshness::figures),
+        ("files", files::figures),
+        ("statistics", statistics::figures),
+    ];
     let named = |name: &str| std::env::args().any(|argument| argument == name);
     let all = !parts.iter().any(|(name, _)| named(name));
     for (_, part) in parts.into_iter().filter(|(name, _)| all || named(name)) {
