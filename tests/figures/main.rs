@@ -1,7 +1,7 @@
 //! The figures of README: what gridwatch does in a second, each beside a limit measured in the same run.
 //!
 //! `make bench` runs it; machines differ and drift, so read the ratios. `--quick` takes less time and says less; naming parts
-//! (`requests`, `freshness`, `files`, `kafka` with its halves `kafka-throughput` and `kafka-live`) runs those alone.
+//! (`requests`, `freshness`, `files`, `statistics`, `kafka` with its halves `kafka-throughput` and `kafka-live`) runs those alone.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -26,6 +26,7 @@ mod kafka;
 mod limits;
 mod requests;
 mod spread;
+mod statistics;
 
 /// The program's allocator, for the parts measured in this process.
 #[global_allocator]
@@ -79,10 +80,11 @@ fn main() {
         kafka_pairs: if quick { 2 } else { 3 },
     };
     let mut figures = Vec::new();
-    let parts: [(&str, fn(Pace) -> Vec<Figure>); 5] = [
+    let parts: [(&str, fn(Pace) -> Vec<Figure>); 6] = [
         ("requests", requests::figures),
         ("freshness", freshness::figures),
         ("files", files::figures),
+        ("statistics", statistics::figures),
         ("kafka-throughput", kafka::throughput),
         ("kafka-live", kafka::live),
     ];

@@ -13,6 +13,7 @@ mod fixed_point;
 mod function;
 mod neighbours;
 mod normal;
+mod parallel;
 mod reason;
 mod registry;
 mod scalar;

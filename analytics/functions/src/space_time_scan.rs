@@ -19,6 +19,8 @@
 
 mod circles;
 mod clusters;
+mod null;
+mod thresholds;
 
 pub use circles::{Circles, Limits, MEMBERS_MAX, Metric, Place};
 pub use clusters::{CASES_MAX, Cluster, STEPS_MAX, Scan, Study, gumbel_p, log_likelihood_ratio, monte_carlo_p};

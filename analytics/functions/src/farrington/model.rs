@@ -118,38 +118,35 @@ impl Solution {
 }
 
 fn solve(live: &[Week], weights: &[f64], levels: usize, trend: bool) -> Option<Solution> {
+    // The logarithm of cases and the mean of each week are needed again and again, and cost more than all the rest.
+    let logarithms: Vec<f64> = live.iter().map(|week| if week.cases > 0.0 { week.cases.ln() } else { 0.0 }).collect();
     let mut eta: Vec<f64> = live.iter().map(|week| (week.cases + 0.1).ln()).collect();
+    let mut means: Vec<f64> = eta.iter().map(|eta| eta.exp()).collect();
     let mut deviance = f64::INFINITY;
     for _ in 0..STEPS_MAX {
-        let solution = step(live, weights, &eta, levels, trend)?;
-        for (eta, week) in eta.iter_mut().zip(live) {
-            *eta = solution.eta(week.level, week.time);
+        let solution = step(live, weights, &eta, &means, levels, trend)?;
+        let mut next = 0.0;
+        for (i, week) in live.iter().enumerate() {
+            eta[i] = solution.eta(week.level, week.time);
+            means[i] = eta[i].exp();
+            next += weights[i] * 2.0 * (week.cases * (logarithms[i] - eta[i]) - week.cases + means[i]);
         }
-        let next: f64 = live.iter().zip(weights).zip(&eta).map(|((week, weight), eta)| weight * deviance_term(week.cases, *eta)).sum();
         if !next.is_finite() {
             return None;
         }
         // One step more, so that the sums behind the errors stand at the final means too.
         if (next - deviance).abs() <= 1e-13 * (next.abs() + 0.1) {
-            return step(live, weights, &eta, levels, trend);
+            return step(live, weights, &eta, &means, levels, trend);
         }
         deviance = next;
     }
     None
 }
 
-fn deviance_term(y: f64, eta: f64) -> f64 {
-    let mean = eta.exp();
-    2.0 * (if y > 0.0 { y * (y.ln() - eta) } else { 0.0 } - y + mean)
-}
-
 /// One step of iteratively weighted least squares.
-fn step(live: &[Week], weights: &[f64], eta: &[f64], levels: usize, trend: bool) -> Option<Solution> {
+fn step(live: &[Week], weights: &[f64], eta: &[f64], means: &[f64], levels: usize, trend: bool) -> Option<Solution> {
     let (mut mass, mut time_sum, mut target_sum) = (vec![0.0; levels], vec![0.0; levels], vec![0.0; levels]);
-    let working = |i: usize| {
-        let mean = eta[i].exp();
-        (weights[i] * mean, eta[i] + (live[i].cases - mean) / mean)
-    };
+    let working = |i: usize| (weights[i] * means[i], eta[i] + (live[i].cases - means[i]) / means[i]);
     for (i, week) in live.iter().enumerate() {
         let (weight, target) = working(i);
         mass[week.level] += weight;

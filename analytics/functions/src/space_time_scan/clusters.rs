@@ -1,14 +1,21 @@
 //! The scan statistic over circles and windows, and its permutation null: pure numbers.
 
-use crate::dice::Dice;
+use crate::parallel;
 
 use super::circles::{Circles, Place};
+use super::null;
 
 /// The most cases of one call: tables of their logarithms and of their places are kept (12 bytes each).
 pub const CASES_MAX: u32 = 1 << 22;
 
-/// The most steps of the permutation test: replications × places of all circles × windows, about two minutes.
-pub const STEPS_MAX: usize = 1 << 36;
+/// The most steps of the permutation test: replications × places of all circles × windows, about two minutes of one core.
+pub const STEPS_MAX: usize = 1 << 41;
+
+/// Steps (places of all circles × windows, × replications) below which a second thread costs more than it saves.
+pub(super) const STEPS_WORTH_THREADS: usize = 1 << 22;
+
+/// Centers of a task.
+const CENTERS: usize = 32;
 
 /// Fewest cases of a cluster: one case is none.
 const CASES_MIN: u32 = 2;
@@ -46,11 +53,11 @@ pub struct Cluster {
 /// A scan made ready for many replicates.
 #[derive(Debug)]
 pub struct Scan<'a> {
-    study: &'a Study,
-    circles: &'a Circles,
-    total: u32,
+    pub(super) study: &'a Study,
+    pub(super) circles: &'a Circles,
+    pub(super) total: u32,
     /// Cases of all places in each window.
-    in_window: Vec<u32>,
+    pub(super) in_window: Vec<u32>,
     /// Logarithms of whole numbers up to the total.
     logarithms: Vec<f64>,
 }
@@ -78,16 +85,22 @@ impl<'a> Scan<'a> {
     /// The best cluster around each place that has one, best first; of equals the smaller circle, then the earlier place.
     pub fn best_of_each_place(&self) -> Vec<Cluster> {
         let windowed = self.windowed(self.study.recent.clone());
-        let mut scratch = vec![0; self.study.windows];
-        let mut best = Vec::new();
-        for center in 0..self.study.places.len() {
-            let (mut highest, mut found) = (0.0, None);
-            self.walk(center, &windowed, &mut scratch, &mut highest, |cluster| found = Some(cluster));
-            let radius = |c: Cluster| Cluster { radius: self.circles.radius(&self.study.places, center, c.size), ..c };
-            best.extend(found.map(radius));
-        }
+        let places = self.study.places.len();
+        let steps = self.circles.size().saturating_mul(self.study.windows);
+        let threads = if steps < STEPS_WORTH_THREADS { 1 } else { parallel::cores() };
+        let task = |counts: &mut Vec<u32>, task: usize| {
+            let centers = task * CENTERS..places.min((task + 1) * CENTERS);
+            centers.filter_map(|center| self.best_around(center, &windowed, counts)).collect::<Vec<_>>()
+        };
+        let mut best = parallel::each(places.div_ceil(CENTERS), threads, || vec![0; self.study.windows], task).concat();
         best.sort_by(|a, b| b.llr.total_cmp(&a.llr).then(a.radius.total_cmp(&b.radius)).then(a.center.cmp(&b.center)));
         best
+    }
+
+    fn best_around(&self, center: usize, windowed: &[u32], counts: &mut [u32]) -> Option<Cluster> {
+        let mut best = None;
+        self.walk(center, windowed, counts, |cluster| best = Some(cluster));
+        best.map(|cluster| Cluster { radius: self.circles.radius(&self.study.places, center, cluster.size), ..cluster })
     }
 
     /// The clusters that share no place with a better one, best first.
@@ -112,38 +125,12 @@ impl<'a> Scan<'a> {
 
     /// The highest ratio of each replicate: the days dealt over the cases at random, their places fixed.
     pub fn null(&self, replications: usize, seed: u64) -> Vec<f64> {
-        let places = (0_u32..).zip(&self.study.places);
-        let mut urn: Vec<u32> = places.flat_map(|(i, place)| std::iter::repeat_n(i, place.cases as usize)).collect();
-        let mut scratch = vec![0; self.study.windows];
-        let highest = |replicate: usize| {
-            let windowed = self.windowed(self.deal(&mut urn, &mut Dice::new(seed, replicate as u64)));
-            let mut highest = 0.0;
-            for center in 0..self.study.places.len() {
-                self.walk(center, &windowed, &mut scratch, &mut highest, |_| ());
-            }
-            highest
-        };
-        (0..replications).map(highest).collect()
+        self.null_on(parallel::cores(), replications, seed)
     }
 
-    /// Recent cases of each place and lag if the cases of the last days were drawn from all cases. Leaves the urn as it was.
-    fn deal(&self, urn: &mut [u32], dice: &mut Dice) -> Vec<u32> {
-        let mut recent = vec![0; self.study.recent.len()];
-        let mut swaps = Vec::new();
-        let mut drawn = 0;
-        for (lag, up_to) in self.in_window.iter().enumerate() {
-            for i in drawn..*up_to as usize {
-                let j = i + dice.below(self.total - i as u32) as usize;
-                urn.swap(i, j);
-                swaps.push((i, j));
-                recent[urn[i] as usize * self.study.windows + lag] += 1;
-            }
-            drawn = *up_to as usize;
-        }
-        for (i, j) in swaps.into_iter().rev() {
-            urn.swap(i, j);
-        }
-        recent
+    /// [`Scan::null`] on a number of threads, which does not change a bit of it.
+    pub fn null_on(&self, threads: usize, replications: usize, seed: u64) -> Vec<f64> {
+        null::highest_ratios(self, replications, seed, threads)
     }
 
     /// Cases by place and lag as cases by place and window.
@@ -156,14 +143,13 @@ impl<'a> Scan<'a> {
         recent
     }
 
-    /// Gives each cluster around a place that is higher than all before (its radius not yet measured), and keeps the highest
-    /// ratio.
+    /// Gives each cluster around a place that is higher than all before (its radius not yet measured).
     ///
     /// A place without cases in a window cannot make a circle better over it: as many observed, more expected.
-    fn walk(&self, center: usize, windowed: &[u32], counts: &mut [u32], highest: &mut f64, mut found: impl FnMut(Cluster)) {
+    fn walk(&self, center: usize, windowed: &[u32], counts: &mut [u32], mut found: impl FnMut(Cluster)) {
         let windows = self.study.windows;
         let total = f64::from(self.total);
-        let mut cases = 0;
+        let (mut cases, mut highest) = (0, 0.0);
         counts.fill(0);
         for (before, place) in self.circles.of(center).iter().enumerate() {
             let place = *place as usize;
@@ -178,12 +164,12 @@ impl<'a> Scan<'a> {
                     continue;
                 }
                 let expected = f64::from(cases) * f64::from(self.in_window[window]) / total;
-                if self.at_most(*count, cases, self.in_window[window], expected) < *highest {
+                if self.at_most(*count, cases, self.in_window[window], expected) < highest {
                     continue;
                 }
                 let llr = log_likelihood_ratio(f64::from(*count), expected, total);
-                if llr > *highest {
-                    *highest = llr;
+                if llr > highest {
+                    highest = llr;
                     found(Cluster { center, size: before + 1, days: window + 1, radius: 0.0, observed: *count, expected, llr });
                 }
             }
