@@ -9,6 +9,7 @@ mod arguments;
 mod counts;
 mod dice;
 mod documentation;
+mod elsewhere;
 mod fixed_point;
 mod function;
 mod neighbours;
@@ -41,7 +42,11 @@ mod poisson_upper;
 pub use arguments::{Arguments, Texts};
 pub use counts::Counts;
 pub use dice::Dice;
-pub use documentation::{ArgumentDoc, FunctionDoc, documentation};
+pub use documentation::{
+    ArgumentDoc, DemoCity, Documentation, Drawing, Example, FunctionDoc, Language, Meaning, Picture, ResultDoc, Undefined, Unit, Words,
+    documentation,
+};
+pub use elsewhere::{ELSEWHERE, Elsewhere};
 pub use fixed_point::{Deviations, ROWS_MAX};
 pub use function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 pub use neighbours::{Adjacency, Observations};
