@@ -8,7 +8,7 @@ VENV := $(CARGO_TARGET_DIR)/venv
 # The Kafka client needs OpenSSL: the system's where its development package is there, otherwise built along.
 FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features gridwatch/vendored-openssl)
 
-.PHONY: up build test bench lint tools web
+.PHONY: up build test bench docs lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -40,6 +40,10 @@ test: build tools
 # The figures of README; ARGS=--quick says less in less time.
 bench: build
 	cargo test --release --locked -p gridwatch $(FEATURES) --test figures -- $(ARGS)
+
+# The pages of the SQL functions, from their own words and what the demo city answers; the test of that name compares instead.
+docs: build
+	UPDATE=1 cargo test --release --locked --workspace $(FEATURES) --test function_pages
 
 lint: web
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 //! The statistics of surveillance as SQL functions: Arrow in, Arrow out. No IO, no clock, no dice but a seed.
 //!
 //! [`FUNCTIONS`] is the one list. Each entry is a file with definition, source, cautions and a worked example (which is a
-//! test), its pure numbers in a folder beside it, and its SQL cases there. `window`, `aggregate` and `scalar` present an entry
+//! test), its pure numbers in a folder beside it, and there its SQL cases and what an analyst reads ([`Documentation`]). `window`, `aggregate` and `scalar` present an entry
 //! to DataFusion. Undefined is NULL with a [`Reason`].
 
 mod aggregate;

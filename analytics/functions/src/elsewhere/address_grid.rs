@@ -47,7 +47,7 @@ const DOCUMENTATION: Documentation = Documentation {
         ),
         city: DemoCity::Weeks,
         statement: "\
-SELECT level, count(*) AS calls, count(*) FILTER (WHERE named = grid_at(lon, lat)) AS same_grid
+SELECT level, count(*) AS calls, count(*) FILTER (WHERE named = grid_at(calls.lon, calls.lat)) AS same_grid
 FROM (
   SELECT address_grid(address) AS named, lon, lat
   FROM events

@@ -53,41 +53,47 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
     ],
     example: Example {
         asks: Words::new(
-            "Which categories were above their last four weeks on 28 October, judged one by one and all together?",
-            "10 月 28 日哪些类别高于前四周？逐个看与合起来看有何不同？",
+            "Which grids had more calls about water on the roads on 28 and 29 October than their four weeks before, judged one by \
+            one and all together?",
+            "10 月 28–29 日，哪些网格的道路积水来电多于自身此前四周？逐个看与合起来看有何不同？",
         ),
         city: DemoCity::Weeks,
         statement: "\
-WITH daily AS (
-  SELECT category_code, CAST(called_at AT TIME ZONE 'Asia/Shanghai' AS DATE) AS day, count(*) AS calls
+WITH counted AS (
+  SELECT grid_id, count(*) FILTER (WHERE called_at >= '2026-10-28T00:00:00+08:00') AS calls,
+    count(*) FILTER (WHERE called_at < '2026-10-28T00:00:00+08:00') AS before
   FROM hotline_calls
-  GROUP BY 1, 2
+  WHERE category_code = '道路积水' AND called_at >= '2026-09-30T00:00:00+08:00' AND called_at < '2026-10-30T00:00:00+08:00'
+  GROUP BY grid_id
 ),
-past AS (
-  SELECT category_code, avg(calls) AS mean, greatest(var(calls) / avg(calls), 1.0) AS dispersion
-  FROM daily
-  WHERE day BETWEEN DATE '2026-09-30' AND DATE '2026-10-27'
-  GROUP BY category_code
+compared AS (
+  SELECT grids.grid_id, name_zh, coalesce(calls, 0) AS calls, (coalesce(before, 0) + 0.5) / 14 AS mean
+  FROM grids
+  LEFT JOIN counted ON counted.grid_id = grids.grid_id
+  WHERE finest
 ),
 tested AS (
-  SELECT daily.category_code, calls, mean, nb_tail(calls, mean, dispersion) AS p
-  FROM daily
-  JOIN past ON past.category_code = daily.category_code
-  WHERE day = DATE '2026-10-28'
+  SELECT *, nb_tail(calls, mean, dispersion => 1.5) AS p
+  FROM compared
+),
+corrected AS (
+  SELECT *, fdr(p) OVER () AS q
+  FROM tested
 )
-SELECT row_number() OVER (ORDER BY p, category_code) AS place, category_code, calls, round(mean, 1) AS mean,
-  round(p, 5) AS p, round(fdr(p) OVER (), 5) AS q
-FROM tested
-ORDER BY place",
-        shown: 14,
+SELECT row_number() OVER (ORDER BY p, grid_id) AS place, grid_id, name_zh, calls, round(mean, 2) AS mean, round(p, 7) AS p, round(q, 6) AS q
+FROM corrected
+ORDER BY place
+LIMIT 20",
+        shown: 10,
         reads: Words::new(
-            "Fourteen categories are judged, so the p of each is weighed against fourteen chances. What is left below 0.05 in q is \
-            worth a look.",
-            "共检验 14 个类别，所以每个 p 都要放在 14 次机会中衡量。q 仍低于 0.05 的才值得细看。",
+            "120 grids are judged, so six would have p < 0.05 if nothing had happened. q tells the flooded ones from those six. All \
+            120 must go in: fdr is taken before the rows are cut to twenty.",
+            "共检验 120 个网格，即使平安无事也会有六个 p < 0.05；q 把真正积水的与这六个分开。120 个必须全部参与：先做 fdr，再截取前\
+            二十行。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Lines { x: "place", lines: &["p", "q"] },
-            says: Words::new("p and q of the categories, smallest p first", "各类别的 p 与 q，按 p 从小到大"),
+            says: Words::new("p and q of the twenty grids with the smallest p", "p 最小的二十个网格的 p 与 q"),
         }),
     },
     literature: &[

@@ -110,7 +110,7 @@ scored AS (
   SELECT *, gi_star(grid_id, calls, neighbours) OVER () AS hot
   FROM map
 )
-SELECT grid_id, name_zh, calls, round((hot).z, 2) AS z, round((hot).p, 6) AS p, round(fdr((hot).p) OVER (), 5) AS q
+SELECT grid_id, name_zh, calls, round((hot).z, 2) AS z, round((hot).p, 9) AS p, round(fdr((hot).p) OVER (), 7) AS q
 FROM scored
 ORDER BY z DESC, grid_id",
         shown: 10,

@@ -103,15 +103,15 @@ scored AS (
   FROM map
 )
 SELECT row_number() OVER (ORDER BY (normal).z DESC, grid_id) AS place, grid_id, calls, round((normal).z, 2) AS z,
-  round((normal).p / 2, 5) AS p_normal, round((dealt).p, 5) AS p_dealt
+  round((normal).p / 2, 9) AS p_normal, round((dealt).p, 5) AS p_dealt
 FROM scored
 ORDER BY place
 LIMIT 20",
         shown: 10,
         reads: Words::new(
-            "Both p are one-sided. The normal curve makes the hottest neighbourhoods look ten to a thousand times rarer than they \
-            are: few grids hold nearly all the calls, and any grid that happens to touch one of them gets a high sum.",
-            "两列 p 均为单侧。正态近似把最热的邻域说得比实际罕见十倍到上千倍：来电几乎全集中在少数网格，任何网格只要与其中一个相邻，\
+            "Both p are one-sided. The normal curve makes the hottest neighbourhoods look thousands of times rarer than they are: \
+            few grids hold nearly all the calls, and any grid that happens to touch one of them gets a high sum.",
+            "两列 p 均为单侧。正态近似把最热的邻域说得比实际罕见成千上万倍：来电几乎全集中在少数网格，任何网格只要与其中一个相邻，\
             邻域之和就很高。",
         ),
         picture: Some(Picture {

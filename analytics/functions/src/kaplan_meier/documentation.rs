@@ -87,9 +87,9 @@ FROM curve
 ORDER BY days",
         shown: 12,
         reads: Words::new(
-            "Half the cases are archived where survival passes 0.5. The steps are half days: nights, in which nobody works, show as \
-            flat treads.",
-            "survival 降过 0.5 处即一半案件已结案。每步为半天：无人作业的夜间呈平台。",
+            "Half the cases are archived between one and a half and two days, where survival passes 0.5. at_risk tells on how many \
+            cases each share rests.",
+            "survival 在一天半到两天之间降过 0.5，即一半案件已结案。at_risk 说明每个比例由多少案件支撑。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Stairs { x: "days", y: "survival", low: "low", high: "high" },

@@ -113,15 +113,15 @@ tested AS (
   SELECT *, fdr((moran).p) OVER () AS q
   FROM scored
 )
-SELECT grid_id, name_zh, calls, (moran).quadrant AS quadrant, round((moran).i, 2) AS i, round((moran).z, 2) AS z, round(q, 5) AS q
+SELECT grid_id, name_zh, calls, (moran).quadrant AS quadrant, round((moran).i, 2) AS i, round((moran).z, 2) AS z, round(q, 7) AS q
 FROM tested
 WHERE q < 0.05
 ORDER BY q, grid_id",
         shown: 10,
         reads: Words::new(
-            "high_high are the flooded grids, low_high those that gi_star calls hot although they have hardly a call: they border \
-            the water.",
-            "high_high 是积水的网格；low_high 是 gi_star 也会判为热点、自身却几乎没有来电的网格——它们只是挨着积水处。",
+            "The two flooded grids are high_high, and so are neighbours with a few calls of their own. low_high grids have fewer \
+            than the mean: they only border the water, which gi_star cannot tell.",
+            "两个积水网格为 high_high，自身也有几件来电的邻居亦然；low_high 的网格低于均值，只是挨着积水处——这是 gi_star 分不出来的。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Classes { grid: "grid_id", class: "quadrant" },

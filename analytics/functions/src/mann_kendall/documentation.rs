@@ -69,10 +69,10 @@ FROM trends
 ORDER BY z DESC, category_code",
         shown: 14,
         reads: Words::new(
-            "Six weeks have 15 pairs, so S lies between −15 and 15 and only a nearly unbroken rise or fall passes. One of fourteen \
-            categories at p < 0.05 is about what chance brings: take fdr.",
-            "六周只有 15 对，S 在 −15 到 15 之间，几乎要一路升或一路降才会显著。14 个类别里有一个 p < 0.05，偶然也差不多如此：应再\
-            做 fdr。",
+            "Six weeks have 15 pairs, so S lies between −15 and 15 and only a nearly unbroken rise or fall passes. Four of fourteen \
+            categories have p = 0.024; over the fourteen fdr makes that q = 0.085, a hint and no finding.",
+            "六周只有 15 对，S 在 −15 到 15 之间，几乎要一路升或一路降才会显著。14 个类别中有四个 p = 0.024；对 14 个做 fdr 后 q = \
+            0.085，只算线索，不算发现。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Bars { labels: &["category_code"], value: "z", bounds: None, against: Some("1.96") },

@@ -40,8 +40,8 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
     ],
     example: Example {
         asks: Words::new(
-            "Which categories had more calls on 28 October than four ordinary weeks allow?",
-            "10 月 28 日哪些类别的来电超出前四周的正常范围？",
+            "Which categories had more calls on 27 October than four ordinary weeks allow?",
+            "10 月 27 日哪些类别的来电超出前四周的正常范围？",
         ),
         city: DemoCity::Weeks,
         statement: "\
@@ -53,19 +53,19 @@ WITH daily AS (
 past AS (
   SELECT category_code, avg(calls) AS mean, var(calls) / avg(calls) AS dispersion
   FROM daily
-  WHERE day BETWEEN DATE '2026-09-30' AND DATE '2026-10-27'
+  WHERE day BETWEEN DATE '2026-09-29' AND DATE '2026-10-26'
   GROUP BY category_code
 )
 SELECT daily.category_code, calls, round(mean, 1) AS mean, round(dispersion, 2) AS dispersion,
   poisson_upper(mean) AS poisson, nb_upper(mean, dispersion) AS upper, calls > nb_upper(mean, dispersion) AS alarm
 FROM daily
 JOIN past ON past.category_code = daily.category_code
-WHERE day = DATE '2026-10-28'
+WHERE day = DATE '2026-10-27'
 ORDER BY calls DESC, daily.category_code",
         shown: 14,
         reads: Words::new(
-            "Where the dispersion is near 1 both bounds agree; where it is large the Poisson bound would alarm on ordinary rain.",
-            "离散度接近 1 时两种上限一致；离散度大时，泊松上限会把平常的雨也当成警报。",
+            "Where the dispersion is near 1 both bounds agree; where it is large the Poisson bound would alarm on ordinary days.",
+            "离散度接近 1 时两种上限一致；离散度大时，泊松上限会把平常的日子也当成警报。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Bars { labels: &["category_code"], value: "calls", bounds: Some(("mean", "upper")), against: None },

@@ -32,17 +32,18 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
     ],
     example: Example {
         asks: Words::new(
-            "In which hours of 31 October were there more calls about noise than that hour usually has?",
-            "10 月 31 日哪些小时的噪音来电多于该小时的平常水平？",
+            "In which hours of 26 October were there more calls about illegal parking than that hour usually has? An event was on \
+            in the centre.",
+            "10 月 26 日哪些小时的乱停乱放来电多于该小时的平常水平？当天市中心有活动。",
         ),
         city: DemoCity::Weeks,
         statement: "\
 WITH hours AS (
   SELECT date_part('hour', called_at AT TIME ZONE 'Asia/Shanghai') AS hour,
-    count(*) FILTER (WHERE called_at >= '2026-10-31T00:00:00+08:00') AS calls,
-    count(*) FILTER (WHERE called_at < '2026-10-31T00:00:00+08:00') / 28.0 AS mean
+    count(*) FILTER (WHERE called_at >= '2026-10-26T00:00:00+08:00') AS calls,
+    count(*) FILTER (WHERE called_at < '2026-10-25T00:00:00+08:00') / 28.0 AS mean
   FROM hotline_calls
-  WHERE category_code = '噪音扰民' AND called_at >= '2026-10-03T00:00:00+08:00'
+  WHERE category_code = '乱停乱放' AND called_at >= '2026-09-27T00:00:00+08:00' AND called_at < '2026-10-27T00:00:00+08:00'
   GROUP BY 1
 )
 SELECT hour, calls, round(mean, 2) AS mean, poisson_upper(mean, alpha => 0.01) AS upper, calls > poisson_upper(mean, alpha => 0.01) AS alarm
@@ -50,9 +51,9 @@ FROM hours
 ORDER BY hour",
         shown: 24,
         reads: Words::new(
-            "Twenty-four hours at alpha 0.01: one alarm in four days is chance. 31 October is a Saturday, which the mean of all \
-            days does not know.",
-            "24 个小时、alpha 0.01：约四天就会偶然报警一次。10 月 31 日是周六，而均值并不区分星期。",
+            "Twenty-four hours at alpha 0.01: one alarm in four days is chance. The mean is that of all weekdays together, so a \
+            commuting hour on a Monday stands a little high anyway.",
+            "24 个小时、alpha 0.01：约四天就会偶然报警一次。均值不区分星期，所以周一的通勤时段本来就略高。",
         ),
         picture: Some(Picture {
             drawing: Drawing::Series { bars: "calls", lines: &["mean", "upper"], marked: Some("alarm") },

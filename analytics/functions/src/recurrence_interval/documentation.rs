@@ -32,8 +32,8 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
     ],
     example: Example {
         asks: Words::new(
-            "How often would chance bring a day like 28 October in each category?",
-            "各类别中，像 10 月 28 日这样的一天偶然多久出现一次？",
+            "How often would chance bring a day like 27 October in each category?",
+            "各类别中，像 10 月 27 日这样的一天偶然多久出现一次？",
         ),
         city: DemoCity::Weeks,
         statement: "\
@@ -45,14 +45,14 @@ WITH daily AS (
 past AS (
   SELECT category_code, avg(calls) AS mean, var(calls) / avg(calls) AS dispersion
   FROM daily
-  WHERE day BETWEEN DATE '2026-09-30' AND DATE '2026-10-27'
+  WHERE day BETWEEN DATE '2026-09-29' AND DATE '2026-10-26'
   GROUP BY category_code
 ),
 tested AS (
   SELECT daily.category_code, calls, nb_tail(calls, mean, dispersion) AS p
   FROM daily
   JOIN past ON past.category_code = daily.category_code
-  WHERE day = DATE '2026-10-28'
+  WHERE day = DATE '2026-10-27'
 )
 SELECT category_code, calls, round(p, 5) AS p, round(recurrence_interval(p, 1), 1) AS days
 FROM tested
