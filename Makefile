@@ -9,6 +9,7 @@ VENV := $(CARGO_TARGET_DIR)/venv
 FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features gridwatch/vendored-openssl)
 
 .PHONY: up build test bench labelled-days lint tools web
+.PHONY: up build test bench docs lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -44,6 +45,9 @@ bench: build
 # What each detector said of Taipei's labelled days; DATA is the folder of the city's published files.
 labelled-days: build
 	sh tests/labelled_days/run.sh $(GRIDWATCH) $(DATA)
+# The pages of the SQL functions, from their own words and what the demo city answers; the test of that name compares instead.
+docs: build
+	UPDATE=1 cargo test --release --locked --workspace $(FEATURES) --test function_pages
 
 lint: web
 	cargo fmt --all --check

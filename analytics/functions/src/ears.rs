@@ -13,6 +13,7 @@
 //! Worked example: `c1_of_series_a` in `ears/charts.rs`.
 
 mod charts;
+mod documentation;
 
 pub use charts::{BASELINE, GUARD, Setting, Surge, cumulative, shewhart};
 
@@ -21,25 +22,23 @@ use datafusion_common::{Result, exec_err};
 
 use crate::Reason;
 use crate::arguments::{Arguments, booleans, numbers, texts};
+use crate::documentation::{Documentation, Unit};
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 use crate::normal::quantile;
 
-pub(crate) static C1: Function = ears("ears_c1", &[VALUE, MIN_SIGMA, alpha(0.001)], |a| chart(a, |v, s| shewhart(v, 0, s)));
-pub(crate) static C2: Function = ears("ears_c2", &[VALUE, MIN_SIGMA, alpha(0.001)], |a| chart(a, |v, s| shewhart(v, GUARD, s)));
-pub(crate) static C3: Function = ears("ears_c3", &[VALUE, MIN_SIGMA, alpha(0.025)], |a| chart(a, cumulative));
+pub(crate) static C1: Function =
+    ears("ears_c1", &[VALUE, MIN_SIGMA, alpha(0.001)], &documentation::C1, |a| chart(a, |v, s| shewhart(v, 0, s)));
+pub(crate) static C2: Function =
+    ears("ears_c2", &[VALUE, MIN_SIGMA, alpha(0.001)], &documentation::C2, |a| chart(a, |v, s| shewhart(v, GUARD, s)));
+pub(crate) static C3: Function = ears("ears_c3", &[VALUE, MIN_SIGMA, alpha(0.025)], &documentation::C3, |a| chart(a, cumulative));
 
-const fn ears(name: &'static str, arguments: &'static [Argument], evaluate: fn(&Arguments<'_>) -> Result<ArrayRef>) -> Function {
-    Function {
-        name,
-        source: file!(),
-        kind: Kind::OrderedWindow,
-        question_en: "Is there a surge against the last few bins?",
-        question_zh: "与最近几个时段相比，是否出现激增？",
-        arguments,
-        returns: Returns::Struct(RETURNS),
-        literature: "Hutwagner et al. 2003, Journal of Urban Health 80(2 suppl. 1) i89-i96",
-        evaluate,
-    }
+const fn ears(
+    name: &'static str,
+    arguments: &'static [Argument],
+    documentation: &'static Documentation,
+    evaluate: fn(&Arguments<'_>) -> Result<ArrayRef>,
+) -> Function {
+    Function { name, source: file!(), kind: Kind::OrderedWindow, arguments, returns: Returns::Struct(RETURNS), documentation, evaluate }
 }
 
 const RETURNS: &[Output] = &[
@@ -50,14 +49,16 @@ const RETURNS: &[Output] = &[
 ];
 
 const VALUE: Argument =
-    Argument::required("value", Type::Number, "the count of a bin; NULL is missing, not zero", "时段计数；NULL 表示缺失");
+    Argument::required("value", Type::Number, "the count of a bin; NULL is missing, not zero", "时段计数；NULL 表示缺失而非零")
+        .counted_in(Unit::Cases);
 const MIN_SIGMA: Argument = Argument::optional(
     "min_sigma",
     Type::Number,
     DefaultValue::Number(0.5),
     "floor of the baseline's standard deviation; 0 for none",
     "基线标准差下限；0 表示不设",
-);
+)
+.counted_in(Unit::Cases);
 
 const fn alpha(default: f64) -> Argument {
     Argument::optional(
@@ -67,6 +68,7 @@ const fn alpha(default: f64) -> Argument {
         "share of false alarms accepted a bin",
         "每个时段可接受的误报率",
     )
+    .counted_in(Unit::Share)
 }
 
 /// One of the charts: a verdict or a reason for each bin.

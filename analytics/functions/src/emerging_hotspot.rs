@@ -14,6 +14,7 @@
 //! Needs 10 steps. Worked example: `histories_have_their_class` in `emerging_hotspot/class.rs`.
 
 mod class;
+mod documentation;
 
 pub use class::{ALPHA, CLASSES, Class, STEPS_MIN, classify};
 
@@ -22,17 +23,17 @@ use datafusion_common::Result;
 
 use crate::Reason;
 use crate::arguments::{Arguments, integers, numbers, texts};
+use crate::documentation::Unit;
 use crate::function::{Argument, Function, Kind, Output, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "emerging_hotspot",
     source: file!(),
     kind: Kind::OrderedAggregate,
-    question_en: "What kind of hot or cold spot is a grid over time: new, consecutive, intensifying, persistent, and so on?",
-    question_zh: "该网格在时间上属于哪类热点或冷点：新增、连续、加剧、持续等？",
     arguments: &[
         Argument::required("z", Type::Number, "the score of a step (gi_star)", "每一步的得分（gi_star）"),
-        Argument::required("q", Type::Number, "its q (fdr over the grids of the step)", "每一步的 q 值（对该步所有网格做 fdr）"),
+        Argument::required("q", Type::Number, "its q (fdr over the grids of the step)", "每一步的 q 值（对该步所有网格做 fdr）")
+            .counted_in(Unit::Share),
     ],
     returns: Returns::Struct(&[
         Output::new("class", Type::Text),
@@ -40,7 +41,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("steps", Type::Integer),
         Output::new("reason", Type::Text),
     ]),
-    literature: "Esri, How Emerging Hot Spot Analysis works; Mann 1945; Ord and Getis 1995",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

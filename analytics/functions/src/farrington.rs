@@ -20,6 +20,7 @@
 //! score, upper 0, so first cases alarm.
 //! Worked example: `one_level_without_trend_is_the_mean_of_the_windows` in `farrington/weeks.rs`.
 
+mod documentation;
 mod model;
 mod weeks;
 
@@ -31,14 +32,13 @@ use datafusion_common::{Result, exec_err};
 
 use crate::Reason;
 use crate::arguments::{Arguments, booleans, numbers, texts};
+use crate::documentation::Unit;
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "farrington",
     source: file!(),
     kind: Kind::OrderedWindow,
-    question_en: "Is this week above what the same season of past years lets expect?",
-    question_zh: "本周是否高于往年同期应有的水平？",
     arguments: ARGUMENTS,
     returns: Returns::Struct(&[
         Output::new("expected", Type::Number),
@@ -49,27 +49,46 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("trend", Type::Boolean),
         Output::new("reason", Type::Text),
     ]),
-    literature: "Farrington et al. 1996, J. R. Stat. Soc. A 159(3) 547-563; Noufaily et al. 2013, Statistics in Medicine 32(7) 1206-1222",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 
 const ARGUMENTS: &[Argument] = &[
-    Argument::required("value", Type::Number, "cases of a week; NULL is missing, not zero", "每周案件数；NULL 表示缺失"),
-    Argument::optional("frequency", Type::Integer, DefaultValue::Integer(52), "bins of a year, 4 to 366", "每年时段数"),
-    Argument::optional("years", Type::Integer, DefaultValue::Integer(5), "years to look back, 1 to 50", "回溯年数"),
-    Argument::optional("half_window", Type::Integer, DefaultValue::Integer(3), "weeks on either side of the same week", "同期左右周数"),
-    Argument::optional("periods", Type::Integer, DefaultValue::Integer(10), "levels of the season; 1 for the windows alone", "季节水平数"),
-    Argument::optional("excluded", Type::Integer, DefaultValue::Integer(26), "latest weeks left out", "排除最近周数"),
-    Argument::optional("alpha", Type::Number, DefaultValue::Number(0.01), "share of false alarms accepted", "可接受的误报率"),
-    Argument::optional("bound", Type::Text, DefaultValue::Text("nb_plugin"), "nb_plugin, delta or muan", "上界算法"),
+    Argument::required("value", Type::Number, "cases of a week; NULL is missing, not zero", "每周案件数；NULL 表示缺失而非零")
+        .counted_in(Unit::Cases),
+    Argument::optional("frequency", Type::Integer, DefaultValue::Integer(52), "bins of a year, 4 to 366", "每年时段数，4 至 366")
+        .counted_in(Unit::Bins),
+    Argument::optional("years", Type::Integer, DefaultValue::Integer(5), "years to look back, 1 to 50", "回溯年数，1 至 50"),
+    Argument::optional("half_window", Type::Integer, DefaultValue::Integer(3), "weeks on either side of the same week", "同期左右周数")
+        .counted_in(Unit::Bins),
+    Argument::optional(
+        "periods",
+        Type::Integer,
+        DefaultValue::Integer(10),
+        "levels of the season; 1 for the windows alone",
+        "季节水平数；1 表示只用参考窗口",
+    ),
+    Argument::optional("excluded", Type::Integer, DefaultValue::Integer(26), "latest weeks left out", "排除最近周数")
+        .counted_in(Unit::Bins),
+    Argument::optional("alpha", Type::Number, DefaultValue::Number(0.01), "share of false alarms accepted", "可接受的误报率")
+        .counted_in(Unit::Share),
+    Argument::optional(
+        "bound",
+        Type::Text,
+        DefaultValue::Text("nb_plugin"),
+        "nb_plugin, delta or muan",
+        "上限算法：nb_plugin、delta 或 muan",
+    ),
     Argument::optional(
         "trend_threshold",
         Type::Number,
         DefaultValue::Number(0.05),
         "p below which a trend is kept; 0 for none",
-        "保留趋势的 p 值",
-    ),
-    Argument::optional("min_cases", Type::Number, DefaultValue::Number(5.0), "fewest cases in the last four weeks", "最近四周最少案件数"),
+        "趋势的 p 低于此值才保留；0 表示不含趋势",
+    )
+    .counted_in(Unit::Share),
+    Argument::optional("min_cases", Type::Number, DefaultValue::Number(5.0), "fewest cases in the last four weeks", "最近四周最少案件数")
+        .counted_in(Unit::Cases),
 ];
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {

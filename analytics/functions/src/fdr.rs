@@ -10,6 +10,7 @@
 //! Worked example: `a_larger_p_can_hold_a_smaller_one_down` in `fdr/adjusted.rs`.
 
 mod adjusted;
+mod documentation;
 
 pub use adjusted::q_values;
 
@@ -17,17 +18,17 @@ use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, numbers};
+use crate::documentation::Unit;
 use crate::function::{Argument, Function, Kind, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "fdr",
     source: file!(),
     kind: Kind::Window,
-    question_en: "Which results still stand when many were tested at once? q is the share of false alarms one accepts.",
-    question_zh: "同时检验许多结果时，哪些仍然成立？q 为可接受的误报比例。",
-    arguments: &[Argument::required("p", Type::Number, "a p-value from 0 to 1; NULL is not counted", "p 值（0 到 1）；NULL 不计入")],
-    returns: Returns::Number,
-    literature: "Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57(1) 289-300",
+    arguments: &[Argument::required("p", Type::Number, "a p-value from 0 to 1; NULL is not counted", "p 值（0 到 1）；NULL 不计入")
+        .counted_in(Unit::Share)],
+    returns: Returns::One(Type::Number),
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

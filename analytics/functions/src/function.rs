@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use datafusion_common::{Result, plan_err};
 
 use crate::arguments::Arguments;
+use crate::documentation::{Documentation, Unit};
 
 /// One SQL function.
 #[derive(Debug)]
@@ -19,16 +20,12 @@ pub struct Function {
     pub source: &'static str,
     /// How rows go in and come out.
     pub kind: Kind,
-    /// The question it answers, in English.
-    pub question_en: &'static str,
-    /// The question it answers, in Chinese.
-    pub question_zh: &'static str,
     /// What it takes, in order; those with a default last.
     pub arguments: &'static [Argument],
     /// What it gives.
     pub returns: Returns,
-    /// Where the method comes from.
-    pub literature: &'static str,
+    /// What an analyst reads about it.
+    pub documentation: &'static Documentation,
     /// Computes it: one row out for each row in (scalar, window) or one for all (aggregate).
     pub evaluate: fn(&Arguments<'_>) -> Result<ArrayRef>,
 }
@@ -46,6 +43,8 @@ pub enum Kind {
     Window,
     /// All rows of a partition at once, in the order of the window's `ORDER BY`; the frame does not matter.
     OrderedWindow,
+    /// Rows of its own, called where a table may stand.
+    Table,
 }
 
 impl Kind {
@@ -55,6 +54,7 @@ impl Kind {
             Self::Scalar => "scalar",
             Self::Aggregate | Self::OrderedAggregate => "aggregate",
             Self::Window | Self::OrderedWindow => "window",
+            Self::Table => "table",
         }
     }
 }
@@ -68,6 +68,8 @@ pub struct Argument {
     pub accepts: Type,
     /// Its value when omitted or NULL; none if it must be given.
     pub default: Option<DefaultValue>,
+    /// What it is counted in.
+    pub unit: Unit,
     /// Meaning and unit, in English.
     pub meaning_en: &'static str,
     /// Meaning and unit, in Chinese.
@@ -123,13 +125,15 @@ pub enum Type {
     Interval,
     /// A number of days: any number, or a date or timestamp counted from 1970.
     Day,
+    /// A day of the calendar.
+    Date,
 }
 
 /// What a function gives.
 #[derive(Debug, Clone, Copy)]
 pub enum Returns {
-    /// One number.
-    Number,
+    /// One value.
+    One(Type),
     /// Named results of one row.
     Struct(&'static [Output]),
     /// A list of rows of named results.
@@ -155,7 +159,7 @@ impl Output {
 impl Argument {
     /// One that must be given.
     pub const fn required(name: &'static str, accepts: Type, meaning_en: &'static str, meaning_zh: &'static str) -> Self {
-        Self { name, accepts, default: None, meaning_en, meaning_zh }
+        Self { name, accepts, default: None, unit: Unit::None, meaning_en, meaning_zh }
     }
 
     /// One with a default.
@@ -166,7 +170,13 @@ impl Argument {
         meaning_en: &'static str,
         meaning_zh: &'static str,
     ) -> Self {
-        Self { name, accepts, default: Some(default), meaning_en, meaning_zh }
+        Self { name, accepts, default: Some(default), unit: Unit::None, meaning_en, meaning_zh }
+    }
+
+    /// The same, counted in `unit`.
+    pub const fn counted_in(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
     }
 }
 
@@ -183,6 +193,7 @@ impl Type {
             Self::Instant => "timestamptz",
             Self::Interval => "interval",
             Self::Day => "day number, date or timestamp",
+            Self::Date => "date",
         }
     }
 
@@ -197,6 +208,7 @@ impl Type {
             Self::Boolean => DataType::Boolean,
             Self::Instant => instant(),
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
+            Self::Date => DataType::Date32,
         }
     }
 
@@ -213,6 +225,7 @@ impl Type {
             Self::Boolean => (null || *given == DataType::Boolean).then_some(DataType::Boolean),
             Self::Instant => (null || is_instant(given)).then(instant),
             Self::Interval => (null || matches!(given, DataType::Interval(_))).then_some(DataType::Interval(IntervalUnit::MonthDayNano)),
+            Self::Date => (null || is_instant(given)).then_some(DataType::Date32),
             Self::Day if is_instant(given) => Some(instant()),
             Self::Day => Self::Number.input(given),
         }
@@ -280,28 +293,33 @@ impl Function {
 
     /// The call as one writes it, with defaults: `fdr(p)`.
     pub fn signature(&self) -> String {
-        let argument = |a: &Argument| match a.default {
-            None => a.name.to_owned(),
-            Some(default) => format!("{} => {}", a.name, default.sql()),
-        };
-        let arguments: Vec<String> = self.arguments.iter().map(argument).collect();
-        let order = if self.kind == Kind::OrderedAggregate { " ORDER BY t" } else { "" };
-        let over = match self.kind {
-            Kind::Window => " OVER ()",
-            Kind::OrderedWindow => " OVER (ORDER BY t)",
-            _ => "",
-        };
-        format!("{}({}{order}){over}", self.name, arguments.join(", "))
+        signature(self.name, self.kind, self.arguments)
     }
 
     /// The Arrow type of the result.
     pub fn return_type(&self) -> DataType {
         match self.returns {
-            Returns::Number => DataType::Float64,
+            Returns::One(data) => data.output(),
             Returns::Struct(outputs) => DataType::Struct(fields(outputs)),
             Returns::List(outputs) => list_of(DataType::Struct(fields(outputs))),
         }
     }
+}
+
+/// A call as one writes it, with defaults.
+pub(crate) fn signature(name: &str, kind: Kind, arguments: &[Argument]) -> String {
+    let argument = |a: &Argument| match a.default {
+        None => a.name.to_owned(),
+        Some(default) => format!("{} => {}", a.name, default.sql()),
+    };
+    let arguments: Vec<String> = arguments.iter().map(argument).collect();
+    let order = if kind == Kind::OrderedAggregate { " ORDER BY t" } else { "" };
+    let over = match kind {
+        Kind::Window => " OVER ()",
+        Kind::OrderedWindow => " OVER (ORDER BY t)",
+        _ => "",
+    };
+    format!("{name}({}{order}){over}", arguments.join(", "))
 }
 
 /// The Arrow fields of named results: all may be NULL.

@@ -12,6 +12,7 @@
 //! a value, and what becomes of doubled and unknown grids: [`crate::Observations`].
 //! Worked example: `six_points_within_fifteen` in `gi_star/scores.rs`.
 
+mod documentation;
 mod scores;
 
 pub use scores::z_scores;
@@ -21,6 +22,7 @@ use datafusion_common::{Result, exec_err};
 
 use crate::Reason;
 use crate::arguments::{Arguments, Texts, numbers, texts};
+use crate::documentation::Unit;
 use crate::fixed_point::{Deviations, ROWS_MAX};
 use crate::function::{Argument, Function, Kind, Output, Returns, Type};
 use crate::neighbours::Observations;
@@ -30,11 +32,9 @@ pub(crate) static FUNCTION: Function = Function {
     name: "gi_star",
     source: file!(),
     kind: Kind::Window,
-    question_en: "Where are high values (hot) or low values (cold) together, compared with the whole map?",
-    question_zh: "哪些网格及其邻居的数值明显高于（热点）或低于（冷点）全市？",
     arguments: MAP,
     returns: Returns::Struct(&[Output::new("z", Type::Number), Output::new("p", Type::Number), Output::new("reason", Type::Text)]),
-    literature: "Ord and Getis 1995, Geographical Analysis 27(4) 286-306",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 
@@ -43,7 +43,8 @@ pub(crate) const MAP: &[Argument] = &[GRID, VALUE, NEIGHBOURS];
 
 pub(crate) const GRID: Argument = Argument::required("grid_id", Type::Text, "the grid of the row", "该行的网格编号");
 pub(crate) const VALUE: Argument =
-    Argument::required("value", Type::Number, "its value; NULL is missing, not zero", "网格的数值；NULL 表示缺失而非零");
+    Argument::required("value", Type::Number, "its value; NULL is missing, not zero", "网格的数值；NULL 表示缺失而非零")
+        .counted_in(Unit::Own);
 pub(crate) const NEIGHBOURS: Argument = Argument::required(
     "neighbours",
     Type::Texts,

@@ -12,6 +12,7 @@
 //! order of rows or the number of threads.
 //! Worked example: `monte_carlo_approaches_the_exact_tail` in `gi_star_permutation/null.rs`.
 
+mod documentation;
 mod null;
 
 pub use null::{DRAWS_MAX, Null, p_values};
@@ -21,6 +22,7 @@ use datafusion_common::{Result, exec_err};
 
 use crate::Reason;
 use crate::arguments::{Arguments, numbers, texts};
+use crate::documentation::Unit;
 use crate::fixed_point::Deviations;
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 use crate::gi_star::{GRID, NEIGHBOURS, VALUE, observe, z_scores};
@@ -29,8 +31,6 @@ pub(crate) static FUNCTION: Function = Function {
     name: "gi_star_permutation",
     source: file!(),
     kind: Kind::Window,
-    question_en: "Is a grid hot or cold compared with random rearrangements of the map? For few neighbours and sparse counts.",
-    question_zh: "与随机重排相比该网格是否为热点或冷点？适用于邻居少、计数稀疏的情形。",
     arguments: &[
         GRID,
         VALUE,
@@ -41,11 +41,12 @@ pub(crate) static FUNCTION: Function = Function {
             DefaultValue::Integer(999),
             "rearrangements, 1 to 999999",
             "重排次数，1 至 999999",
-        ),
+        )
+        .counted_in(Unit::Rearrangements),
         Argument::optional("seed", Type::Integer, DefaultValue::Integer(1), "seed of the random numbers", "随机数种子"),
     ],
     returns: Returns::Struct(&[Output::new("z", Type::Number), Output::new("p", Type::Number), Output::new("reason", Type::Text)]),
-    literature: "Ord and Getis 1995, Geographical Analysis 27(4) 286-306; Anselin 1995, Geographical Analysis 27(2) 93-115",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

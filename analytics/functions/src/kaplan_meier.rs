@@ -11,6 +11,7 @@
 //! Worked example: `maintained_leukaemia_patients` in `kaplan_meier/curve.rs`.
 
 mod curve;
+mod documentation;
 
 pub use curve::{Step, curve};
 
@@ -18,17 +19,22 @@ use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, integers, numbers};
+use crate::documentation::Unit;
 use crate::function::{Argument, Function, Kind, Output, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "kaplan_meier",
     source: file!(),
     kind: Kind::Aggregate,
-    question_en: "How many are still without event after this long, counting those we still watch?",
-    question_zh: "经过这段时间后，仍未发生事件的比例是多少（含仍在观察者）？",
     arguments: &[
-        Argument::required("duration", Type::Number, "time until the event or the end of watching", "到事件或观察结束的时长"),
-        Argument::required("observed", Type::Boolean, "true if the event was seen, false if still waiting", "是否观察到事件"),
+        Argument::required("duration", Type::Number, "time until the event or the end of watching", "到事件或观察结束的时长")
+            .counted_in(Unit::Time),
+        Argument::required(
+            "observed",
+            Type::Boolean,
+            "true if the event was seen, false if still waiting",
+            "观察到事件为 true，仍在等待为 false",
+        ),
     ],
     returns: Returns::List(&[
         Output::new("time", Type::Number),
@@ -38,7 +44,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("low", Type::Number),
         Output::new("high", Type::Number),
     ]),
-    literature: "Kaplan and Meier 1958, JASA 53 457-481; Greenwood 1926",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

@@ -12,6 +12,7 @@
 //! growing busier, not near repeats. Events with a NULL or infinite part are left out.
 //! Worked example: `six_events` in `knox/pairs.rs`.
 
+mod documentation;
 mod pairs;
 
 pub use pairs::{Cell, Event, PAIRS_MAX, Refusal, STEPS_MAX, table};
@@ -20,6 +21,7 @@ use arrow::array::ArrayRef;
 use datafusion_common::{Result, exec_err};
 
 use crate::arguments::{Arguments, integers, numbers};
+use crate::documentation::Unit;
 use crate::fdr::q_values;
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 
@@ -27,21 +29,21 @@ pub(crate) static FUNCTION: Function = Function {
     name: "knox",
     source: file!(),
     kind: Kind::Aggregate,
-    question_en: "Does an event raise the risk of another nearby soon after?",
-    question_zh: "一起事件是否会提高附近短期内再次发生的风险？",
     arguments: &[
-        Argument::required("x", Type::Number, "place in a plane, e.g. metres east", "平面坐标 x（如米）"),
-        Argument::required("y", Type::Number, "place in a plane, e.g. metres north", "平面坐标 y（如米）"),
-        Argument::required("t", Type::Day, "day number, date or time", "日期或时间（天）"),
-        Argument::required("distances", Type::Numbers, "ascending upper edges of the distance bands", "距离分段上界（递增）"),
-        Argument::required("days", Type::Numbers, "ascending upper edges of the day bands", "天数分段上界（递增）"),
+        Argument::required("x", Type::Number, "place in a plane, e.g. metres east", "平面坐标 x（如东向，米）").counted_in(Unit::Plane),
+        Argument::required("y", Type::Number, "place in a plane, e.g. metres north", "平面坐标 y（如北向，米）").counted_in(Unit::Plane),
+        Argument::required("t", Type::Day, "day number, date or time", "日期或时间（天）").counted_in(Unit::Days),
+        Argument::required("distances", Type::Numbers, "ascending upper edges of the distance bands", "距离分段上界（递增）")
+            .counted_in(Unit::Plane),
+        Argument::required("days", Type::Numbers, "ascending upper edges of the day bands", "天数分段上界（递增）").counted_in(Unit::Days),
         Argument::optional(
             "permutations",
             Type::Integer,
             DefaultValue::Integer(999),
             "rearrangements, 1 to 999999",
             "重排次数，1 至 999999",
-        ),
+        )
+        .counted_in(Unit::Rearrangements),
         Argument::optional("seed", Type::Integer, DefaultValue::Integer(1), "seed of the random numbers", "随机数种子"),
     ],
     returns: Returns::List(&[
@@ -53,7 +55,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("p", Type::Number),
         Output::new("q", Type::Number),
     ]),
-    literature: "Knox 1964, Applied Statistics 13(1) 25-30; Mantel 1967, Cancer Research 27(2) 209-220",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

@@ -1,7 +1,7 @@
 //! The statistics of surveillance as SQL functions: Arrow in, Arrow out. No IO, no clock, no dice but a seed.
 //!
 //! [`FUNCTIONS`] is the one list. Each entry is a file with definition, source, cautions and a worked example (which is a
-//! test), its pure numbers in a folder beside it, and its SQL cases there. `window`, `aggregate` and `scalar` present an entry
+//! test), its pure numbers in a folder beside it, and there its SQL cases and what an analyst reads ([`Documentation`]). `window`, `aggregate` and `scalar` present an entry
 //! to DataFusion. Undefined is NULL with a [`Reason`].
 
 mod aggregate;
@@ -9,6 +9,7 @@ mod arguments;
 mod counts;
 mod dice;
 mod documentation;
+mod elsewhere;
 mod fixed_point;
 mod function;
 mod neighbours;
@@ -42,7 +43,11 @@ mod poisson_upper;
 pub use arguments::{Arguments, Texts};
 pub use counts::Counts;
 pub use dice::Dice;
-pub use documentation::{ArgumentDoc, FunctionDoc, documentation};
+pub use documentation::{
+    ArgumentDoc, DemoCity, Documentation, Drawing, Example, FunctionDoc, Language, Meaning, Picture, ResultDoc, Undefined, Unit, Words,
+    documentation,
+};
+pub use elsewhere::{ELSEWHERE, Elsewhere};
 pub use fixed_point::{Deviations, ROWS_MAX};
 pub use function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 pub use neighbours::{Adjacency, Observations};

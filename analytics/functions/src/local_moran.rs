@@ -11,6 +11,7 @@
 //! neither. z > 0 says *like its neighbours*, whether high or low: the quadrant says which.
 //! Worked example: `a_line_of_four` in `local_moran/scores.rs`.
 
+mod documentation;
 mod scores;
 
 pub use scores::{LocalMoran, local_moran};
@@ -29,8 +30,6 @@ pub(crate) static FUNCTION: Function = Function {
     name: "local_moran",
     source: file!(),
     kind: Kind::Window,
-    question_en: "Is a grid like its neighbours (cluster) or unlike them (outlier)?",
-    question_zh: "该网格与邻居相似（聚集）还是相异（离群）？",
     arguments: MAP,
     returns: Returns::Struct(&[
         Output::new("i", Type::Number),
@@ -39,7 +38,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("quadrant", Type::Text),
         Output::new("reason", Type::Text),
     ]),
-    literature: "Anselin 1995, Geographical Analysis 27(2) 93-115; Sokal et al. 1998, Geographical Analysis 30(4) 331-354",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

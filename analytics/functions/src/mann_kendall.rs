@@ -10,6 +10,7 @@
 //! values have no trend, nor have equal ones.
 //! Worked example: `ten_values_without_ties` in `mann_kendall/trend.rs`.
 
+mod documentation;
 mod trend;
 
 pub use trend::{STEPS_MIN, Trend, trend};
@@ -19,6 +20,7 @@ use datafusion_common::Result;
 
 use crate::Reason;
 use crate::arguments::{Arguments, integers, numbers, texts};
+use crate::documentation::Unit;
 use crate::function::{Argument, Function, Kind, Output, Returns, Type};
 use crate::normal::two_sided_p;
 
@@ -26,9 +28,8 @@ pub(crate) static FUNCTION: Function = Function {
     name: "mann_kendall",
     source: file!(),
     kind: Kind::OrderedAggregate,
-    question_en: "Does a series rise or fall over time?",
-    question_zh: "序列随时间上升还是下降？",
-    arguments: &[Argument::required("value", Type::Number, "the value of a step; NULL is left out", "每一步的数值；NULL 不计入")],
+    arguments: &[Argument::required("value", Type::Number, "the value of a step; NULL is left out", "每一步的数值；NULL 不计入")
+        .counted_in(Unit::Own)],
     returns: Returns::Struct(&[
         Output::new("s", Type::Integer),
         Output::new("variance", Type::Number),
@@ -36,7 +37,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("p", Type::Number),
         Output::new("reason", Type::Text),
     ]),
-    literature: "Mann 1945, Econometrica 13 245-259; Kendall 1975, Rank Correlation Methods",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

@@ -9,11 +9,14 @@
 //! estimate may err by to the dispersion. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
 //! of a case are cut off. Worked example: `tail_of_three_of_mean_one` here.
 
+mod documentation;
+
 use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, numbers};
 use crate::counts::Counts;
+use crate::documentation::Unit;
 use crate::function::{Argument, DefaultValue, Function, Kind, Returns, Type};
 use crate::poisson_upper::MEAN;
 
@@ -24,15 +27,13 @@ pub(crate) static FUNCTION: Function = Function {
     name: "nb_tail",
     source: file!(),
     kind: Kind::Scalar,
-    question_en: "How likely would chance alone bring this many cases or more?",
-    question_zh: "仅凭偶然出现这么多（或更多）案件的概率是多少？",
     arguments: &[
-        Argument::required("cases", Type::Number, "how many came", "实际案件数"),
+        Argument::required("cases", Type::Number, "how many came", "实际案件数").counted_in(Unit::Cases),
         MEAN,
         Argument::optional("dispersion", Type::Number, DefaultValue::Number(1.0), "variance / mean", "离散度（方差/均值）"),
     ],
-    returns: Returns::Number,
-    literature: "Noufaily et al. 2013, Statistics in Medicine 32(7) 1206-1222; Loader 2000",
+    returns: Returns::One(Type::Number),
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

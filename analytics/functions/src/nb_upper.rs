@@ -7,6 +7,8 @@
 //! Cautions: φ is variance / mean, at most 10⁴, not the size. NULL for a negative or unknown mean or dispersion, a mean beyond
 //! 10⁹, or α outside 0 to 1. Worked example: `upper_bounds_of_the_farrington_examples` in `counts.rs`.
 
+mod documentation;
+
 use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
@@ -19,11 +21,9 @@ pub(crate) static FUNCTION: Function = Function {
     name: "nb_upper",
     source: file!(),
     kind: Kind::Scalar,
-    question_en: "How many cases are still ordinary for this mean, if they scatter more than by chance?",
-    question_zh: "在该均值与离散程度下，多少案件仍属正常？",
     arguments: &[MEAN, Argument::required("dispersion", Type::Number, "variance / mean", "离散度（方差/均值）"), ALPHA],
-    returns: Returns::Number,
-    literature: "Noufaily et al. 2013, Statistics in Medicine 32(7) 1206-1222",
+    returns: Returns::One(Type::Number),
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

@@ -8,28 +8,30 @@
 //! Cautions: real counts vary more than Poisson; `nb_upper` takes the dispersion. NULL for a negative or unknown mean, a mean
 //! beyond 10⁹, or α outside 0 to 1. Worked example: `upper_bounds_of_the_farrington_examples` in `counts.rs`.
 
+mod documentation;
+
 use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, numbers};
 use crate::counts::Counts;
+use crate::documentation::Unit;
 use crate::function::{Argument, DefaultValue, Function, Kind, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "poisson_upper",
     source: file!(),
     kind: Kind::Scalar,
-    question_en: "How many cases are still ordinary for this mean?",
-    question_zh: "在该均值下，多少案件仍属正常？",
     arguments: &[MEAN, ALPHA],
-    returns: Returns::Number,
-    literature: "Loader 2000, Fast and accurate computation of binomial probabilities",
+    returns: Returns::One(Type::Number),
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 
-pub(crate) const MEAN: Argument = Argument::required("mean", Type::Number, "expected cases", "期望案件数");
+pub(crate) const MEAN: Argument = Argument::required("mean", Type::Number, "expected cases", "期望案件数").counted_in(Unit::Cases);
 pub(crate) const ALPHA: Argument =
-    Argument::optional("alpha", Type::Number, DefaultValue::Number(0.01), "share of false alarms accepted", "可接受的误报率");
+    Argument::optional("alpha", Type::Number, DefaultValue::Number(0.01), "share of false alarms accepted", "可接受的误报率")
+        .counted_in(Unit::Share);
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let rows = arguments.numbers(0)?.iter().zip(arguments.numbers_or_default(1)?);

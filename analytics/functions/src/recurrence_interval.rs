@@ -8,24 +8,25 @@
 //! year for each category that is analysed daily. NULL unless 0 < p ≤ 1 and days > 0.
 //! Worked example: `daily_p_of_one_in_365` here.
 
+mod documentation;
+
 use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, numbers};
+use crate::documentation::Unit;
 use crate::function::{Argument, Function, Kind, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "recurrence_interval",
     source: file!(),
     kind: Kind::Scalar,
-    question_en: "If nothing were going on, how many days apart would such alarms be?",
-    question_zh: "若一切正常，此类警报平均相隔多少天？",
     arguments: &[
-        Argument::required("p", Type::Number, "the p of one analysis", "单次分析的 p 值"),
-        Argument::required("days", Type::Number, "days between analyses", "两次分析间隔（天）"),
+        Argument::required("p", Type::Number, "the p of one analysis", "单次分析的 p 值").counted_in(Unit::Share),
+        Argument::required("days", Type::Number, "days between analyses", "两次分析间隔（天）").counted_in(Unit::Days),
     ],
-    returns: Returns::Number,
-    literature: "Kleinman, Lazarus and Platt 2004, American Journal of Epidemiology 159(3) 217-224",
+    returns: Returns::One(Type::Number),
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

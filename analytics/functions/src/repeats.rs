@@ -10,6 +10,7 @@
 //! Worked example: `a_matter_that_comes_back` in `repeats/contacts.rs`.
 
 mod contacts;
+mod documentation;
 
 pub use contacts::{Contact, contacts};
 
@@ -23,18 +24,22 @@ pub(crate) static FUNCTION: Function = Function {
     name: "repeats",
     source: file!(),
     kind: Kind::Window,
-    question_en: "Has the same matter come back, after how many days, for the how manieth time?",
-    question_zh: "同一事项是否再次出现？间隔多少天？第几次？",
     arguments: &[
         Argument::required("at", Type::Instant, "the time of the contact", "联系时间"),
-        Argument::optional("within", Type::Interval, DefaultValue::Days(30), "how near the previous one must be", "与上一次的最大间隔"),
+        Argument::optional(
+            "within",
+            Type::Interval,
+            DefaultValue::Days(30),
+            "how near the previous one must be, in days or hours",
+            "与上一次的最大间隔（以天或小时计）",
+        ),
     ],
     returns: Returns::Struct(&[
         Output::new("repeat", Type::Boolean),
         Output::new("gap_days", Type::Number),
         Output::new("nth", Type::Integer),
     ]),
-    literature: "repeat rate of citizen hotlines (contacts of a key with an earlier one within W / contacts)",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

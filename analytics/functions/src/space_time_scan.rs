@@ -21,6 +21,7 @@ mod circles;
 mod clusters;
 mod null;
 mod thresholds;
+mod documentation;
 
 pub use circles::{Circles, Limits, MEMBERS_MAX, Metric, Place};
 pub use clusters::{CASES_MAX, Cluster, STEPS_MAX, Scan, Study, gumbel_p, log_likelihood_ratio, monte_carlo_p};
@@ -31,6 +32,7 @@ use arrow::array::ArrayRef;
 use datafusion_common::{Result, exec_err};
 
 use crate::arguments::{Arguments, integers, numbers, text_lists, texts};
+use crate::documentation::Unit;
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 use crate::recurrence_interval::recurrence_interval;
 
@@ -38,23 +40,27 @@ pub(crate) static FUNCTION: Function = Function {
     name: "space_time_scan",
     source: file!(),
     kind: Kind::Aggregate,
-    question_en: "Is there a cluster of cases now, where, and since when?",
-    question_zh: "当前是否存在案件聚集？在哪里？从何时开始？",
     arguments: &[
         Argument::required("grid_id", Type::Text, "the grid", "网格编号"),
-        Argument::required("x", Type::Number, "longitude of its centre, or east in a plane", "中心经度，或平面坐标 x"),
-        Argument::required("y", Type::Number, "latitude of its centre, or north in a plane", "中心纬度，或平面坐标 y"),
-        Argument::required("day", Type::Day, "day number, date or begin of the day", "日期（天）"),
-        Argument::required("cases", Type::Number, "cases of the grid on the day, a whole number", "该网格当日案件数（整数）"),
-        Argument::optional("max_days", Type::Integer, DefaultValue::Integer(7), "longest cluster, 1 to 366 days", "聚集最长天数，1 至 366"),
+        Argument::required("x", Type::Number, "longitude of its centre, or east in a plane", "中心经度，或平面坐标 x")
+            .counted_in(Unit::Place),
+        Argument::required("y", Type::Number, "latitude of its centre, or north in a plane", "中心纬度，或平面坐标 y")
+            .counted_in(Unit::Place),
+        Argument::required("day", Type::Day, "day number, date or begin of the day", "日期（天）").counted_in(Unit::Days),
+        Argument::required("cases", Type::Number, "cases of the grid on the day, a whole number", "该网格当日案件数（整数）")
+            .counted_in(Unit::Cases),
+        Argument::optional("max_days", Type::Integer, DefaultValue::Integer(7), "longest cluster, 1 to 366 days", "聚集最长天数，1 至 366")
+            .counted_in(Unit::Days),
         Argument::optional(
             "max_share",
             Type::Number,
             DefaultValue::Number(0.5),
             "largest share of all cases a circle may hold",
             "圆内案件占全部案件的最大比例",
-        ),
-        Argument::optional("replications", Type::Integer, DefaultValue::Integer(999), "replicates, 1 to 999999", "模拟次数，1 至 999999"),
+        )
+        .counted_in(Unit::Share),
+        Argument::optional("replications", Type::Integer, DefaultValue::Integer(999), "replicates, 1 to 999999", "模拟次数，1 至 999999")
+            .counted_in(Unit::Rearrangements),
         Argument::optional("seed", Type::Integer, DefaultValue::Integer(1), "seed of the random numbers", "随机数种子"),
         Argument::optional(
             "metric",
@@ -69,14 +75,16 @@ pub(crate) static FUNCTION: Function = Function {
             DefaultValue::Null,
             "largest radius, kilometres or the unit of the plane",
             "最大半径（公里或平面单位）",
-        ),
+        )
+        .counted_in(Unit::Radius),
         Argument::optional(
             "as_of",
             Type::Day,
             DefaultValue::Null,
             "the last day; the newest of the rows if NULL",
             "最后一天；缺省为数据最新日",
-        ),
+        )
+        .counted_in(Unit::Days),
     ],
     returns: Returns::List(&[
         Output::new("rank", Type::Integer),
@@ -92,7 +100,7 @@ pub(crate) static FUNCTION: Function = Function {
         Output::new("p_gumbel", Type::Number),
         Output::new("recurrence_interval_days", Type::Number),
     ]),
-    literature: "Kulldorff et al. 2005, PLoS Medicine 2(3) e59; Abrams et al. 2010, Int. J. Health Geographics 9:61",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

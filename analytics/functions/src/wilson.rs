@@ -8,6 +8,7 @@
 //! successes than trials, or with a negative or unknown number.
 //! Worked example: `closing_rate_of_tianmen` in `wilson/interval.rs`.
 
+mod documentation;
 mod interval;
 
 pub use interval::wilson;
@@ -16,21 +17,27 @@ use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use crate::arguments::{Arguments, numbers};
+use crate::documentation::Unit;
 use crate::function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 
 pub(crate) static FUNCTION: Function = Function {
     name: "wilson",
     source: file!(),
     kind: Kind::Scalar,
-    question_en: "Between which bounds does the true rate lie?",
-    question_zh: "真实比率位于哪个区间？",
     arguments: &[
-        Argument::required("successes", Type::Number, "how many succeeded", "成功数（分子）"),
-        Argument::required("trials", Type::Number, "of how many", "总数（分母）"),
-        Argument::optional("confidence", Type::Number, DefaultValue::Number(0.95), "share of intervals that hold the rate", "置信水平"),
+        Argument::required("successes", Type::Number, "how many succeeded", "成功数（分子）").counted_in(Unit::Cases),
+        Argument::required("trials", Type::Number, "of how many", "总数（分母）").counted_in(Unit::Cases),
+        Argument::optional(
+            "confidence",
+            Type::Number,
+            DefaultValue::Number(0.95),
+            "share of such intervals that hold the true rate",
+            "置信水平",
+        )
+        .counted_in(Unit::Share),
     ],
     returns: Returns::Struct(&[Output::new("rate", Type::Number), Output::new("low", Type::Number), Output::new("high", Type::Number)]),
-    literature: "Wilson 1927, JASA 22 209-212; Brown, Cai and DasGupta 2001, Statistical Science 16(2) 101-133",
+    documentation: &documentation::DOCUMENTATION,
     evaluate,
 };
 

@@ -7,6 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use contract::schema;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::error::Result;
+use functions::FunctionDoc;
+use functions::Language::{En, Zh};
 
 use super::memory_table;
 use crate::cut::Cut;
@@ -63,14 +65,31 @@ fn commits(cut: &Cut, lake: &Path) -> Result<RecordBatch> {
     ])?)
 }
 
+/// The functions in the words of their pages.
 fn functions() -> Result<RecordBatch> {
     let all = functions::documentation();
+    let column = |of: fn(&FunctionDoc) -> &str| text(all.iter().map(of));
+    let made =
+        |of: &dyn Fn(&FunctionDoc) -> String| Arc::new(all.iter().map(|function| Some(of(function))).collect::<StringArray>()) as ArrayRef;
     Ok(RecordBatch::try_from_iter([
-        ("name", text(all.iter().map(|function| function.name))),
-        ("kind", text(all.iter().map(|function| function.kind))),
-        ("question_en", text(all.iter().map(|function| function.question_en))),
-        ("question_zh", text(all.iter().map(|function| function.question_zh))),
-        ("literature", text(all.iter().map(|function| function.literature))),
+        ("name", column(|function| function.name)),
+        ("kind", column(|function| function.kind)),
+        ("signature", column(|function| &function.signature)),
+        ("question_en", column(|function| function.words.question.en)),
+        ("question_zh", column(|function| function.words.question.zh)),
+        ("explanation_en", column(|function| function.words.explanation.en)),
+        ("explanation_zh", column(|function| function.words.explanation.zh)),
+        ("formula", column(|function| function.words.formula)),
+        ("arguments_en", made(&|function| function.arguments_text(En))),
+        ("arguments_zh", made(&|function| function.arguments_text(Zh))),
+        ("results_en", made(&|function| function.results_text(En))),
+        ("results_zh", made(&|function| function.results_text(Zh))),
+        ("nulls_en", made(&|function| function.undefined_text(En))),
+        ("nulls_zh", made(&|function| function.undefined_text(Zh))),
+        ("cautions_en", made(&|function| function.cautions_text(En))),
+        ("cautions_zh", made(&|function| function.cautions_text(Zh))),
+        ("example", column(|function| function.words.example.statement)),
+        ("literature", made(&|function| function.words.literature.join("\n"))),
     ])?)
 }
 
