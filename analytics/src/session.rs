@@ -33,6 +33,7 @@ mod named_arguments;
 pub mod syntax;
 mod system;
 mod views;
+mod why;
 
 /// Name of the database and of its default schema.
 pub const CATALOG: &str = "gridwatch";
@@ -204,6 +205,7 @@ fn with_functions(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> Resul
     }
     session.register_udf(calendar::local_day(&settings.time_zone)?);
     session.register_batch("detector_settings", detectors::table()?)?;
+    why::register(&session);
     Ok(session)
 }
 

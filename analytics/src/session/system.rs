@@ -8,7 +8,7 @@ use contract::schema;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::error::Result;
 
-use super::memory_table;
+use super::{memory_table, why};
 use crate::cut::Cut;
 use crate::jobs::results::JobTables;
 
@@ -66,11 +66,11 @@ fn commits(cut: &Cut, lake: &Path) -> Result<RecordBatch> {
 fn functions() -> Result<RecordBatch> {
     let all = functions::documentation();
     Ok(RecordBatch::try_from_iter([
-        ("name", text(all.iter().map(|function| function.name))),
-        ("kind", text(all.iter().map(|function| function.kind))),
-        ("question_en", text(all.iter().map(|function| function.question_en))),
-        ("question_zh", text(all.iter().map(|function| function.question_zh))),
-        ("literature", text(all.iter().map(|function| function.literature))),
+        ("name", text(all.iter().map(|function| function.name).chain([why::NAME]))),
+        ("kind", text(all.iter().map(|function| function.kind).chain(["table"]))),
+        ("question_en", text(all.iter().map(|function| function.question_en).chain([why::QUESTION_EN]))),
+        ("question_zh", text(all.iter().map(|function| function.question_zh).chain([why::QUESTION_ZH]))),
+        ("literature", text(all.iter().map(|function| function.literature).chain([why::LITERATURE]))),
     ])?)
 }
 

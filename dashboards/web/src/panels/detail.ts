@@ -1,4 +1,4 @@
-// One grid: what Gi* says of it in a sentence, its hours beside the usual, and its categories.
+// One grid: what Gi* says of it in a sentence and what makes it so, its hours beside the usual, and its categories.
 import { gridName, parentName } from "../city.ts";
 import { chart } from "../chart.ts";
 import { button, el, fill } from "../dom.ts";
@@ -29,8 +29,9 @@ export function detail() {
   const drawing = chart(views.chart);
   const name = el("div", { class: "subject" });
   const words = el("p", { class: "sentence" });
+  const made = el("p", { class: "why" });
   const topics = el("div", { class: "topics" });
-  frame.body.prepend(name, words);
+  frame.body.prepend(name, words, made);
   frame.body.append(topics);
 
   function draw(next: Scene): void {
@@ -39,7 +40,7 @@ export function detail() {
     const grid = shownGrid(view, city);
     follow.hidden = view.grid === null;
     follow.textContent = say("followTop", view.language);
-    frame.head(view.language, view.grid === null ? say("following", view.language) : "", city.failures.get("gridRows") ?? city.failures.get("gridHours"));
+    frame.head(view.language, view.grid === null ? say("following", view.language) : "", city.failures.get("gridRows") ?? city.failures.get("why") ?? city.failures.get("gridHours"));
     frame.root.dataset["grid"] = grid ?? "";
     if (grid === null) return fill(name, el("span", { class: "waiting" }, say(next.fresh.condition === "empty" ? "empty" : "waiting", view.language)));
     const known = city.gridRows?.value.gridId === grid ? city.gridRows.value.rows : [];
@@ -47,6 +48,7 @@ export function detail() {
     drawName(name, next, grid);
     drawTag(tag, row, view.language);
     words.textContent = row ? sentenceOf(next, grid, row) : known.length > 0 ? say("quiet", view.language) : "";
+    drawWhy(made, next, grid);
     drawTopics(topics, next, known);
     drawCurve(next, grid);
   }
@@ -73,6 +75,16 @@ function drawTag(tag: HTMLElement, row: Hotspot | undefined, language: Language)
   tag.hidden = row === undefined;
   tag.className = `tag ${heat}${row && isHot(row) ? " framed" : ""}`;
   tag.textContent = `${MARK[heat]} ${heatName(heat, language)}`;
+}
+
+/** The two lines of SQL's own explanation; nothing while they are of another grid or choice. */
+function drawWhy(element: HTMLElement, { city, view }: Scene, grid: string): void {
+  const known = city.why;
+  const same = known?.view.grid === grid && known.view.category === view.category && known.view.period === view.period && known.view.measure === view.measure;
+  const text = same ? known.value?.[view.language] ?? "" : "";
+  element.hidden = text === "";
+  element.textContent = text;
+  element.dataset["asOf"] = same && known.asOf !== null ? new Date(known.asOf).toISOString() : "";
 }
 
 function sentenceOf({ city, view }: Scene, grid: string, row: Hotspot): string {
