@@ -10,3 +10,4 @@ mod on_kafka;
 mod page;
 mod second_chances;
 mod support;
+mod why;
