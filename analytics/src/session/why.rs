@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -51,32 +51,55 @@ pub(super) fn register(session: &SessionContext) {
     session.register_udtf(NAME, Arc::new(Why));
 }
 
-/// The columns of its rows, each with what it is in both languages.
-fn columns() -> SchemaRef {
-    let column = |name: &str, data_type: DataType, comment: &str| {
-        Field::new(name, data_type, true).with_metadata([("comment".to_owned(), comment.to_owned())].into())
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Text,
+    Number,
+    Instant,
+    Version,
+}
+
+/// The columns of its rows: name, kind, English, Chinese.
+const COLUMNS: [(&str, Holds, &str, &str); 17] = [
+    ("detector", Holds::Text, "job explained: hotspots or surges", "所解释的任务"),
+    ("period", Holds::Text, "24h, 7d or day", "时段"),
+    ("measure", Holds::Text, "count or excess, as in the job", "口径，同任务"),
+    ("aspect", Holds::Text, "summary, neighbour, grid, category, hour, day, channel, location, lateness or baseline", "分解角度"),
+    ("part", Holds::Text, "what the row is about: a grid_id, an hour of the day, …; of the summary of surges the day judged", "分量"),
+    ("name_zh", Holds::Text, "name of the part, Chinese", "分量名称（中文）"),
+    ("name_en", Holds::Text, "name of the part, English", "分量名称（英文）"),
+    ("value", Holds::Number, "observed: events, or of a neighbour the value gi_star compares", "观测值"),
+    ("expected", Holds::Number, "usual events, or the mean of the map; NULL where unknown or not compared", "应有值"),
+    ("contribution", Holds::Number, "what the part adds to total", "贡献"),
+    ("share", Holds::Number, "contribution / total", "贡献占比"),
+    ("total", Holds::Number, "what the contributions of the aspect add up to", "合计"),
+    ("scale", Holds::Number, "denominator of Gi*: z = total / scale; of aspect neighbour only", "Gi* 的分母"),
+    ("text_zh", Holds::Text, "the row in words; of aspect summary two lines", "文字说明（中文）"),
+    ("text_en", Holds::Text, "the row in words, English; of aspect summary two lines", "文字说明（英文）"),
+    ("as_of", Holds::Instant, "the instant explained", "所解释的时点"),
+    ("table_version", Holds::Version, "version of records it was computed from; NULL outside a lake", "表版本"),
+];
+
+/// The schema of the rows. Comments stay out of it: the plan behind has none, and an aggregate compares the two.
+fn schema() -> SchemaRef {
+    let data_type = |holds| match holds {
+        Holds::Text => DataType::Utf8,
+        Holds::Number => DataType::Float64,
+        Holds::Instant => time_type(),
+        Holds::Version => DataType::Int64,
     };
-    let text = |name, comment| column(name, DataType::Utf8, comment);
-    let number = |name, comment| column(name, DataType::Float64, comment);
-    Arc::new(Schema::new(vec![
-        text("detector", "job explained: hotspots or surges / 所解释的任务"),
-        text("period", "24h, 7d or day / 时段"),
-        text("measure", "count or excess, as in the job / 口径，同任务"),
-        text("aspect", "summary, neighbour, grid, category, hour, day, channel, location, lateness or baseline / 分解角度"),
-        text("part", "what the row is about: a grid_id, an hour of the day, a category, …; of the summary of surges the day judged / 分量"),
-        text("name_zh", "name of the part, Chinese / 分量名称（中文）"),
-        text("name_en", "name of the part, English / 分量名称（英文）"),
-        number("value", "observed: events, or the value of gi_star of a neighbour / 观测值"),
-        number("expected", "expected: usual events, or the mean of the map; NULL where unknown or not compared / 应有值"),
-        number("contribution", "what the part adds to total / 贡献"),
-        number("share", "contribution / total / 贡献占比"),
-        number("total", "what the contributions of the aspect add up to / 合计"),
-        number("scale", "denominator of Gi*: z = total / scale; aspect neighbour only / Gi* 的分母"),
-        text("text_zh", "the row in words; of aspect summary two lines / 文字说明（中文）"),
-        text("text_en", "the row in words; of aspect summary two lines / 文字说明（英文）"),
-        column("as_of", time_type(), "the instant explained / 所解释的时点"),
-        column("table_version", DataType::Int64, "version of records computed from; NULL outside a lake / 表版本"),
-    ]))
+    Arc::new(Schema::new(COLUMNS.map(|(name, holds, _, _)| Field::new(name, data_type(holds), true)).to_vec()))
+}
+
+/// Table `system.why_columns`: what each column of the function is, in both languages.
+pub(super) fn described() -> Result<RecordBatch> {
+    let texts = |values: [&str; COLUMNS.len()]| Arc::new(StringArray::from_iter_values(values)) as ArrayRef;
+    Ok(RecordBatch::try_from_iter([
+        ("column_name", texts(COLUMNS.map(|(name, ..)| name))),
+        ("en", texts(COLUMNS.map(|(_, _, en, _)| en))),
+        ("zh", texts(COLUMNS.map(|(_, _, _, zh)| zh))),
+    ])?)
 }
 
 #[derive(Debug)]
@@ -89,7 +112,7 @@ impl TableFunctionImpl for Why {
             [grid, category, as_of] => (grid, category, instant(as_of)?),
             other => return plan_err!("why takes two or three arguments, not {}: {USAGE}", other.len()),
         };
-        Ok(Arc::new(Answer { grid: text(grid, "grid")?, category: text(category, "category")?, as_of, columns: columns() }))
+        Ok(Arc::new(Answer { grid: text(grid, "grid")?, category: text(category, "category")?, as_of, columns: schema() }))
     }
 }
 

@@ -17,7 +17,7 @@ import type { Scene } from "./scene.ts";
 import { firstHour } from "./trend.ts";
 
 /** Categories that fit below the curve. */
-const CATEGORIES_SHOWN = 4;
+const CATEGORIES_SHOWN = 3;
 
 export function detail() {
   const frame = panel("detail", "detail");
@@ -47,8 +47,10 @@ export function detail() {
     const row = known.find((row) => row.category === view.category && row.period === view.period && row.measure === view.measure);
     drawName(name, next, grid);
     drawTag(tag, row, view.language);
-    words.textContent = row ? sentenceOf(next, grid, row) : known.length > 0 ? say("quiet", view.language) : "";
-    drawWhy(made, next, grid);
+    const explanation = explanationOf(next, grid);
+    words.textContent = row ? sentenceOf(next, grid, row, explanation !== "") : known.length > 0 ? say("quiet", view.language) : "";
+    made.hidden = explanation === "";
+    made.textContent = explanation;
     drawTopics(topics, next, known);
     drawCurve(next, grid);
   }
@@ -78,22 +80,19 @@ function drawTag(tag: HTMLElement, row: Hotspot | undefined, language: Language)
 }
 
 /** The two lines of SQL's own explanation; nothing while they are of another grid or choice. */
-function drawWhy(element: HTMLElement, { city, view }: Scene, grid: string): void {
+function explanationOf({ city, view }: Scene, grid: string): string {
   const known = city.why;
   const same = known?.view.grid === grid && known.view.category === view.category && known.view.period === view.period && known.view.measure === view.measure;
-  const text = same ? known.value?.[view.language] ?? "" : "";
-  element.hidden = text === "";
-  element.textContent = text;
-  element.dataset["asOf"] = same && known.asOf !== null ? new Date(known.asOf).toISOString() : "";
+  return same ? known.value?.[view.language] ?? "" : "";
 }
 
-function sentenceOf({ city, view }: Scene, grid: string, row: Hotspot): string {
+function sentenceOf({ city, view }: Scene, grid: string, row: Hotspot, explained: boolean): string {
   const neighbours = city.grids?.value.get(grid)?.neighbours ?? [];
   // The neighbours' events come from the map's rows, so they are used only when those answer the same question.
   const asked = city.hotspots?.view;
   const same = asked?.category === row.category && asked.period === row.period;
   const events = new Map((same ? (city.hotspots?.value ?? []) : []).map((other) => [other.gridId, other.events ?? 0]));
-  return sentence({ row, neighbours: neighbours.length, neighbourShare: same ? neighbourShare(row.events, neighbours, (id) => events.get(id) ?? 0) : null }, view.language);
+  return sentence({ row, neighbours: neighbours.length, neighbourShare: same ? neighbourShare(row.events, neighbours, (id) => events.get(id) ?? 0) : null, explained }, view.language);
 }
 
 function drawTopics(element: HTMLElement, { view }: Scene, known: readonly Hotspot[]): void {
