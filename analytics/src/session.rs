@@ -34,6 +34,7 @@ pub mod past;
 pub mod syntax;
 mod system;
 mod views;
+mod why;
 
 /// Name of the database and of its default schema.
 pub const CATALOG: &str = "gridwatch";
@@ -205,6 +206,7 @@ fn with_functions(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> Resul
     }
     session.register_udf(calendar::local_day(&settings.time_zone)?);
     session.register_batch("detector_settings", detectors::table()?)?;
+    why::register(&session);
     Ok(session)
 }
 

@@ -124,6 +124,22 @@ const listOfPage = (visit) =>
     return { list, classes: Object.fromEntries(classes) };
   });
 
+/** The explanation of the shown grid, of the run the list shows; each line stands for itself. */
+async function whyOfSql(visit) {
+  const { grid, language } = await visit.page.evaluate(() => ({ grid: document.querySelector("[data-panel=detail]").dataset.grid ?? "", language: document.documentElement.lang.startsWith("zh") ? "zh" : "en" }));
+  const run = "(SELECT MAX(as_of) FROM jobs.hotspots)";
+  const [{ as_of: asOf }] = await sql(visit, `SELECT ${run} AS as_of`);
+  const rows = await sql(visit, `SELECT aspect, SUM(contribution) AS contribution, MAX(total) AS total, MAX(text_${language}) AS text FROM why('${grid}', '*', '${asOf}')
+    WHERE detector = 'hotspots' AND period = '24h' AND measure = 'count' GROUP BY aspect`);
+  for (const { aspect, contribution, total } of rows) {
+    if (Math.abs(contribution - total) > 1e-9 * Math.max(1, Math.abs(total))) throw new Error(`${aspect} of ${grid} adds up to ${contribution}, not ${total}`);
+  }
+  return { grid, lines: (rows.find(({ aspect }) => aspect === "summary")?.text ?? "").split("\n") };
+}
+
+const whyOfPage = (visit) =>
+  visit.page.evaluate(() => ({ grid: document.querySelector("[data-panel=detail]").dataset.grid ?? "", lines: document.querySelector(".why:not([hidden])")?.textContent.split("\n") ?? [] }));
+
 export async function compare(visit) {
   const kpis = await agree(visit, () => kpisOfSql(visit), () => kpisOfPage(visit));
   await kpisAsRead(visit);
@@ -131,6 +147,8 @@ export async function compare(visit) {
   const repeats = await agree(visit, () => repeatsOfSql(visit), () => repeatsOfPage(visit));
   await agree(visit, () => quarantineOfSql(visit), () => quarantineOfPage(visit));
   const { list } = await agree(visit, () => listOfSql(visit, { category: "*", period: "24h", measure: "count" }), () => listOfPage(visit));
+  const { grid, lines } = await agree(visit, () => whyOfSql(visit), () => whyOfPage(visit));
+  if (lines.length > 2 || !/^\D*\d/.test(lines[0])) throw new Error(`${grid} is explained by ${JSON.stringify(lines)}`);
   const [{ grids }] = await sql(visit, "SELECT COUNT(*) AS grids FROM jobs.hotspots WHERE category = '*' AND period = '24h' AND measure = 'count'");
   return `${JSON.stringify(kpis)}, ${Object.keys(feeds).length} feeds, ${Object.keys(repeats).length} repeat cells, ${list.length} hotspots of ${grids} grids`;
 }

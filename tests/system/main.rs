@@ -16,3 +16,4 @@ mod refused_by_kafka;
 mod roles;
 mod second_chances;
 mod support;
+mod why;

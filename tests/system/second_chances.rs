@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Up, program};
+use crate::support::{Up, program, said};
 
 const FEED: &str = "name = \"desk\"\nkind = \"hotline_call\"\nformat = \"csv\"\nencoding = \"big5\"\ntime_zone = \"Asia/Taipei\"\n\
     coordinate_system = \"none\"\ntransport = [\"file\"]\ndeduplication = \"unlimited\"\nlateness = \"unlimited\"\n\n\
@@ -18,12 +18,6 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
     let mut command = program();
     command.args(arguments).arg("--data-dir").arg(folder.join("data")).arg("--feeds-dir").arg(folder.join("feeds"));
     said(&mut command)
-}
-
-fn said(command: &mut Command) -> String {
-    let out = command.output().unwrap();
-    assert!(out.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
 }
 
 fn write_feed(folder: &Path, mapping: &str) {

@@ -18,6 +18,13 @@ pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
 }
 
+/// Runs a command that must succeed; answers what it printed.
+pub(crate) fn said(command: &mut Command) -> String {
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
 /// Says what is not tested here and how it could be. Past the test's capture, which hides what a test that passes prints.
 pub(crate) fn skipped(what: &str) {
     std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).unwrap();

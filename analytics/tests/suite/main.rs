@@ -1,4 +1,4 @@
-//! Analytics as a whole: the cases of every function and job, the same tables whatever the order, a lake that stays small.
+//! Analytics as a whole: the cases of every function, job and explanation, the same tables whatever the order, a lake that stays small.
 //!
 //! One program, because each test program compiles the engine's generic code for itself.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails where it stands")]
@@ -9,3 +9,4 @@ mod jobs;
 mod orders;
 mod slt;
 mod upkeep;
+mod why;

@@ -12,7 +12,7 @@ export interface Known<T> {
   view: View;
 }
 
-export type Name = "feeds" | "volume" | "hotGrids" | "hotspots" | "categories" | "recurrence" | "cityHours" | "quarantine" | "reasons" | "grids" | "polygons" | "gridRows" | "gridHours";
+export type Name = "feeds" | "volume" | "hotGrids" | "hotspots" | "categories" | "recurrence" | "cityHours" | "quarantine" | "reasons" | "grids" | "polygons" | "gridRows" | "gridHours" | "why";
 
 export interface HotGrids {
   measure: string;
@@ -45,6 +45,7 @@ interface Values {
   polygons: Polygons;
   gridRows: { gridId: string; rows: rows.Hotspot[] };
   gridHours: { gridId: string; hours: Map<number, number> };
+  why: rows.Why | null;
 }
 
 export type City = { [N in Name]?: Known<Values[N]> } & { failures: Map<Name, string> };
@@ -67,6 +68,7 @@ export const READ: { [N in Exclude<Name, "polygons">]: (answer: Row[], view: Vie
   grids: (answer) => new Map(answer.map(rows.grid).map((grid) => [grid.gridId, grid])),
   gridRows: (answer, view) => ({ gridId: view.grid ?? "", rows: answer.map(rows.hotspot) }),
   gridHours: (answer, view) => ({ gridId: view.grid ?? "", hours: hours(answer) }),
+  why: ([row]) => (row ? rows.why(row) : null),
 };
 
 /** The city's clock: the newest `as_of` any job has answered with. */

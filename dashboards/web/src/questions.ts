@@ -70,6 +70,12 @@ export function gridRows(grid: string): string {
 FROM jobs.hotspots WHERE grid_id = ${literal(grid)} LIMIT 500`;
 }
 
+/** What a grid's events and its Gi* are made of, as of the run the list shows: two lines in each language. */
+export function why(grid: string, view: View, asOf: number): string {
+  return `SELECT text_zh AS why_zh, text_en AS why_en, as_of FROM why(${literal(grid)}, ${literal(view.category)}, ${instant(asOf)})
+WHERE detector = 'hotspots' AND period = ${literal(view.period)} AND measure = ${literal(view.measure)} AND aspect = 'summary' LIMIT 1`;
+}
+
 export function quarantine(): string {
   return `SELECT source, reason, COUNT(*) AS records FROM quarantine GROUP BY source, reason ORDER BY records DESC, source, reason LIMIT 30`;
 }

@@ -31,6 +31,7 @@ const QUESTIONS: Question[] = [
   { name: "hotGrids", every: 5, statement: questions.hotGrids },
   { name: "hotspots", every: 5, statement: questions.hotspots },
   { name: "gridRows", every: 5, statement: (view, city) => withGrid(view, city, (grid) => questions.gridRows(grid)) },
+  { name: "why", every: 30, statement: (view, city) => withGrid(view, city, (grid) => withRun(city, (at) => questions.why(grid, view, at))) },
   { name: "gridHours", every: 15, statement: (view, city) => withGrid(view, city, (grid) => withClock(city, (at) => questions.hours(grid, view.category, since(at)))) },
   { name: "cityHours", every: 15, statement: (_, city) => withClock(city, (at) => questions.hours(null, questions.ALL, since(at))) },
   { name: "recurrence", every: 15, statement: questions.recurrence },
@@ -43,6 +44,12 @@ const ONE_JOB: readonly Name[] = ["hotGrids", "hotspots", "gridRows"];
 
 function withClock(city: City, statement: (at: number) => string): string | null {
   const at = cityClock(city);
+  return at === null ? null : statement(at);
+}
+
+/** With the run of the list, so that what explains it is of the same instant. */
+function withRun(city: City, statement: (at: number) => string): string | null {
+  const at = city.hotspots?.asOf ?? null;
   return at === null ? null : statement(at);
 }
 

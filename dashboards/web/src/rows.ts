@@ -92,6 +92,16 @@ export function quietHotspot(gridId: string, category: string): Hotspot {
   return { gridId, category, driver: "", period: "", measure: "", events: 0, baseline: null, z: 0, p: null, q: null, n: null, reason: "" };
 }
 
+/** Why a grid is hot, in two lines of each language. */
+export interface Why {
+  zh: string;
+  en: string;
+}
+
+export function why(row: Row): Why {
+  return { zh: textOf(row, "why_zh"), en: textOf(row, "why_en") };
+}
+
 export interface Recurrence {
   key: string;
   category: string;

@@ -9,16 +9,18 @@ export interface Finding {
   row: Hotspot;
   neighbours: number;
   neighbourShare: number | null;
+  /** The counts stand in an explanation below: only the verdict is said. */
+  explained?: boolean;
 }
 
 export function sentence(finding: Finding, language: Language): string {
-  return language === "zh" ? inChinese(finding) : inEnglish(finding);
+  return (language === "zh" ? inChinese(finding) : inEnglish(finding)).trim();
 }
 
-function inChinese({ row, neighbours, neighbourShare }: Finding): string {
+function inChinese({ row, neighbours, neighbourShare, explained }: Finding): string {
   const period = row.period === "7d" ? "7 天" : "24 小时";
   const usual = row.baseline === null ? "" : `（往常 ${count(row.baseline, 1)} 件）`;
-  const facts = `过去 ${period}本格 ${count(row.events)} 件${usual}，与 ${neighbours} 个邻格合看，邻格占 ${percent(neighbourShare, 0)}。`;
+  const facts = explained ? "" : `过去 ${period}本格 ${count(row.events)} 件${usual}，与 ${neighbours} 个邻格合看，邻格占 ${percent(neighbourShare, 0)}。`;
   if (row.z === null) return `${facts}无法判断是否为热点：${reasonName(row.reason, "zh") || "没有统计量"}。`;
   const what = row.measure === "excess" ? "超出往常的幅度" : "件数";
   const numbers = `z = ${score(row.z)}，p ${equal(row.p)}，同时检验 ${count(row.n)} 个网格后 q ${equal(row.q)}`;
@@ -29,10 +31,10 @@ function inChinese({ row, neighbours, neighbourShare }: Finding): string {
   return `${facts}单看偏热，但 ${numbers}，不低于 0.05，尚不足以判为热点，宜留意。`;
 }
 
-function inEnglish({ row, neighbours, neighbourShare }: Finding): string {
+function inEnglish({ row, neighbours, neighbourShare, explained }: Finding): string {
   const period = row.period === "7d" ? "7 days" : "24 hours";
   const usual = row.baseline === null ? "" : ` (usually ${count(row.baseline, 1)})`;
-  const facts = `${count(row.events)} events in ${period}${usual}; of all events here and in its ${neighbours} neighbours, ${percent(neighbourShare, 0)} lie in the neighbours.`;
+  const facts = explained ? "" : `${count(row.events)} events in ${period}${usual}; of all events here and in its ${neighbours} neighbours, ${percent(neighbourShare, 0)} lie in the neighbours.`;
   if (row.z === null) return `${facts} Cannot say whether it is a hotspot: ${reasonName(row.reason, "en") || "no statistic"}.`;
   const what = row.measure === "excess" ? "The excess over the usual" : "The count";
   const numbers = `z = ${score(row.z)}, p ${equal(row.p)}; q ${equal(row.q)} over ${count(row.n)} grids`;

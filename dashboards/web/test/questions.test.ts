@@ -7,12 +7,13 @@ test("a name from the data cannot end its literal", () => {
   expect(questions.literal("it's")).toBe("'it''s'");
   expect(questions.hotspots(view)).toContain("category = 'o''clock''; DROP TABLE x --'");
   expect(questions.gridRows("G'1")).toContain("grid_id = 'G''1'");
+  expect(questions.why("G'1", view, 0)).toContain("why('G''1', 'o''clock''; DROP TABLE x --', TIMESTAMP '1970-01-01T00:00:00.000Z')");
 });
 
 test("every statement is one bounded SELECT", () => {
   const view = openingView("");
   const all = [questions.feeds(), questions.volume(), questions.hotGrids(), questions.hotspots(view), questions.hotspots({ ...view, category: "noise" }), questions.categories(), questions.recurrence(view),
-    questions.hours("G1", "noise", 0), questions.gridRows("G1"), questions.quarantine(), questions.quarantineReasons(), questions.grids()];
+    questions.hours("G1", "noise", 0), questions.gridRows("G1"), questions.why("G1", view, 0), questions.quarantine(), questions.quarantineReasons(), questions.grids()];
   for (const statement of all) {
     expect(statement).toMatch(/^(SELECT|WITH)\b/);
     expect(statement).toMatch(/\bLIMIT \d+$/);

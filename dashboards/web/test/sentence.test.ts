@@ -14,6 +14,11 @@ test("a hotspot is told with its counts, its odds and the number of grids tested
   expect(sentence(finding({}), "en")).toContain("z = 4.60, p < 0.001; q < 0.001 over 123 grids. A hotspot.");
 });
 
+test("beside an explanation only the verdict is said", () => {
+  expect(sentence({ ...finding({}), explained: true }, "en")).toBe("The count is hardly this concentrated by chance: z = 4.60, p < 0.001; q < 0.001 over 123 grids. A hotspot.");
+  expect(sentence({ ...finding({}), explained: true }, "zh")).toMatch(/^若件数/);
+});
+
 test("warm is not hot while q is not below 0.05", () => {
   expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "zh")).toContain("尚不足以判为热点");
   expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "en")).toContain("no hotspot yet");

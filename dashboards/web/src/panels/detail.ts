@@ -1,4 +1,4 @@
-// One grid: what Gi* says of it in a sentence, its hours beside the usual, and its categories.
+// One grid: what Gi* says of it in a sentence and what makes it so, its hours beside the usual, and its categories.
 import { gridName, parentName } from "../city.ts";
 import { chart } from "../chart.ts";
 import { button, el, fill } from "../dom.ts";
@@ -17,7 +17,7 @@ import type { Scene } from "./scene.ts";
 import { firstHour } from "./trend.ts";
 
 /** Categories that fit below the curve. */
-const CATEGORIES_SHOWN = 4;
+const CATEGORIES_SHOWN = 3;
 
 export function detail() {
   const frame = panel("detail", "detail");
@@ -29,8 +29,9 @@ export function detail() {
   const drawing = chart(views.chart);
   const name = el("div", { class: "subject" });
   const words = el("p", { class: "sentence" });
+  const made = el("p", { class: "why" });
   const topics = el("div", { class: "topics" });
-  frame.body.prepend(name, words);
+  frame.body.prepend(name, words, made);
   frame.body.append(topics);
 
   function draw(next: Scene): void {
@@ -39,14 +40,17 @@ export function detail() {
     const grid = shownGrid(view, city);
     follow.hidden = view.grid === null;
     follow.textContent = say("followTop", view.language);
-    frame.head(view.language, view.grid === null ? say("following", view.language) : "", city.failures.get("gridRows") ?? city.failures.get("gridHours"));
+    frame.head(view.language, view.grid === null ? say("following", view.language) : "", city.failures.get("gridRows") ?? city.failures.get("why") ?? city.failures.get("gridHours"));
     frame.root.dataset["grid"] = grid ?? "";
     if (grid === null) return fill(name, el("span", { class: "waiting" }, say(next.fresh.condition === "empty" ? "empty" : "waiting", view.language)));
     const known = city.gridRows?.value.gridId === grid ? city.gridRows.value.rows : [];
     const row = known.find((row) => row.category === view.category && row.period === view.period && row.measure === view.measure);
     drawName(name, next, grid);
     drawTag(tag, row, view.language);
-    words.textContent = row ? sentenceOf(next, grid, row) : known.length > 0 ? say("quiet", view.language) : "";
+    const explanation = explanationOf(next, grid);
+    words.textContent = row ? sentenceOf(next, grid, row, explanation !== "") : known.length > 0 ? say("quiet", view.language) : "";
+    made.hidden = explanation === "";
+    made.textContent = explanation;
     drawTopics(topics, next, known);
     drawCurve(next, grid);
   }
@@ -75,13 +79,20 @@ function drawTag(tag: HTMLElement, row: Hotspot | undefined, language: Language)
   tag.textContent = `${MARK[heat]} ${heatName(heat, language)}`;
 }
 
-function sentenceOf({ city, view }: Scene, grid: string, row: Hotspot): string {
+/** The two lines of SQL's own explanation; nothing while they are of another grid or choice. */
+function explanationOf({ city, view }: Scene, grid: string): string {
+  const known = city.why;
+  const same = known?.view.grid === grid && known.view.category === view.category && known.view.period === view.period && known.view.measure === view.measure;
+  return same ? known.value?.[view.language] ?? "" : "";
+}
+
+function sentenceOf({ city, view }: Scene, grid: string, row: Hotspot, explained: boolean): string {
   const neighbours = city.grids?.value.get(grid)?.neighbours ?? [];
   // The neighbours' events come from the map's rows, so they are used only when those answer the same question.
   const asked = city.hotspots?.view;
   const same = asked?.category === row.category && asked.period === row.period;
   const events = new Map((same ? (city.hotspots?.value ?? []) : []).map((other) => [other.gridId, other.events ?? 0]));
-  return sentence({ row, neighbours: neighbours.length, neighbourShare: same ? neighbourShare(row.events, neighbours, (id) => events.get(id) ?? 0) : null }, view.language);
+  return sentence({ row, neighbours: neighbours.length, neighbourShare: same ? neighbourShare(row.events, neighbours, (id) => events.get(id) ?? 0) : null, explained }, view.language);
 }
 
 function drawTopics(element: HTMLElement, { view }: Scene, known: readonly Hotspot[]): void {
