@@ -12,6 +12,7 @@ mod local_day;
 mod normalize_address;
 mod pseudonym;
 mod roc_date;
+mod why;
 
 /// A function that is computed elsewhere.
 #[derive(Debug)]
@@ -40,4 +41,5 @@ pub static ELSEWHERE: &[&Elsewhere] = &[
     &roc_date::FUNCTION,
     &pseudonym::FUNCTION,
     &local_day::FUNCTION,
+    &why::FUNCTION,
 ];
