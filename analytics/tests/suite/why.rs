@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::slt::{answer, cases};
 
-const CITIES: u64 = 6;
+const CITIES: u64 = 4;
 /// Pairs of grid and category asked of each city.
 const ASKED: usize = 6;
 /// Grids a side of the square city.
