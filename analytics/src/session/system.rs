@@ -22,7 +22,6 @@ pub(super) fn schema(cut: &Cut, jobs: &JobTables, lake: &Path) -> Result<Arc<dyn
         ("commits", commits(cut, lake)?),
         ("watermarks", watermarks(cut)?),
         ("functions", functions()?),
-        ("why_columns", why::described()?),
         ("jobs", jobs.describe()?),
         ("quarantine_reasons", reasons()?),
     ] {

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -30,12 +30,6 @@ use super::{CATALOG, sql_instant};
 
 /// Name of the function.
 pub(super) const NAME: &str = "why";
-/// The question it answers, for `system.functions`.
-pub(super) const QUESTION_EN: &str = "Why is this grid hot or surging: which neighbours, hours, categories and channels carry it?";
-/// The same in Chinese.
-pub(super) const QUESTION_ZH: &str = "这个网格为什么热、为什么激增：由哪些邻格、时段、类别、渠道构成？";
-/// Where the decomposition of Gi* is from.
-pub(super) const LITERATURE: &str = "Ord and Getis 1995, Geographical Analysis 27(4) 286-306, whose numerator it parts";
 
 const USAGE: &str =
     "write why('grid', 'category') or why('grid', 'category', TIMESTAMP '2026-01-31T08:00:00Z'); '*' is all categories, or the whole city";
@@ -60,25 +54,25 @@ enum Holds {
     Version,
 }
 
-/// The columns of its rows: name, kind, English, Chinese.
-const COLUMNS: [(&str, Holds, &str, &str); 17] = [
-    ("detector", Holds::Text, "job explained: hotspots or surges", "所解释的任务"),
-    ("period", Holds::Text, "24h, 7d or day", "时段"),
-    ("measure", Holds::Text, "count or excess, as in the job", "口径，同任务"),
-    ("aspect", Holds::Text, "summary, neighbour, grid, category, hour, day, channel, location, lateness or baseline", "分解角度"),
-    ("part", Holds::Text, "what the row is about: a grid_id, an hour of the day, …; of the summary of surges the day judged", "分量"),
-    ("name_zh", Holds::Text, "name of the part, Chinese", "分量名称（中文）"),
-    ("name_en", Holds::Text, "name of the part, English", "分量名称（英文）"),
-    ("value", Holds::Number, "observed: events, or of a neighbour the value gi_star compares", "观测值"),
-    ("expected", Holds::Number, "usual events, or the mean of the map; NULL where unknown or not compared", "应有值"),
-    ("contribution", Holds::Number, "what the part adds to total", "贡献"),
-    ("share", Holds::Number, "contribution / total", "贡献占比"),
-    ("total", Holds::Number, "what the contributions of the aspect add up to", "合计"),
-    ("scale", Holds::Number, "denominator of Gi*: z = total / scale; of aspect neighbour only", "Gi* 的分母"),
-    ("text_zh", Holds::Text, "the row in words; of aspect summary two lines", "文字说明（中文）"),
-    ("text_en", Holds::Text, "the row in words, English; of aspect summary two lines", "文字说明（英文）"),
-    ("as_of", Holds::Instant, "the instant explained", "所解释的时点"),
-    ("table_version", Holds::Version, "version of records it was computed from; NULL outside a lake", "表版本"),
+/// The columns of its rows; `functions` says what each means.
+const COLUMNS: [(&str, Holds); 17] = [
+    ("detector", Holds::Text),
+    ("period", Holds::Text),
+    ("measure", Holds::Text),
+    ("aspect", Holds::Text),
+    ("part", Holds::Text),
+    ("name_zh", Holds::Text),
+    ("name_en", Holds::Text),
+    ("value", Holds::Number),
+    ("expected", Holds::Number),
+    ("contribution", Holds::Number),
+    ("share", Holds::Number),
+    ("total", Holds::Number),
+    ("scale", Holds::Number),
+    ("text_zh", Holds::Text),
+    ("text_en", Holds::Text),
+    ("as_of", Holds::Instant),
+    ("table_version", Holds::Version),
 ];
 
 /// The schema of the rows. Comments stay out of it: the plan behind has none, and an aggregate compares the two.
@@ -89,17 +83,7 @@ fn schema() -> SchemaRef {
         Holds::Instant => time_type(),
         Holds::Version => DataType::Int64,
     };
-    Arc::new(Schema::new(COLUMNS.map(|(name, holds, _, _)| Field::new(name, data_type(holds), true)).to_vec()))
-}
-
-/// Table `system.why_columns`: what each column of the function is, in both languages.
-pub(super) fn described() -> Result<RecordBatch> {
-    let texts = |values: [&str; COLUMNS.len()]| Arc::new(StringArray::from_iter_values(values)) as ArrayRef;
-    Ok(RecordBatch::try_from_iter([
-        ("column_name", texts(COLUMNS.map(|(name, ..)| name))),
-        ("en", texts(COLUMNS.map(|(_, _, en, _)| en))),
-        ("zh", texts(COLUMNS.map(|(_, _, _, zh)| zh))),
-    ])?)
+    Arc::new(Schema::new(COLUMNS.map(|(name, holds)| Field::new(name, data_type(holds), true)).to_vec()))
 }
 
 #[derive(Debug)]
@@ -330,6 +314,14 @@ mod tests {
         let values = [("grid", literal("it's :category")), ("category", literal("*"))];
         let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
         assert_eq!(filled("a = :grid AND :category = b AND ':00' = c", &values), "a = 'it''s :category' AND '*' = b AND ':00' = c");
+    }
+
+    #[test]
+    fn its_columns_are_those_of_its_documentation() {
+        let all = functions::documentation();
+        let described = all.iter().find(|function| function.name == NAME).unwrap();
+        let names: Vec<_> = described.results.iter().filter_map(|result| result.name).collect();
+        assert_eq!(names, COLUMNS.map(|(name, _)| name));
     }
 
     /// A value with a line end in a comment would end the comment.
