@@ -15,6 +15,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod cloud_events;
 mod event;
 pub mod grids;
 pub mod limits;

@@ -10,7 +10,7 @@ use arrow::array::{
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
 use contract::log::Stored;
-use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, TopicPartition, schema, topic};
+use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, TopicPartition, cloud_events, schema, topic};
 
 use crate::fingerprint;
 use crate::state::{Candidate, CellKey, PartitionState};
@@ -151,7 +151,8 @@ fn read(partition: &TopicPartition, stored: &Stored, appended_at: DateTime<Utc>)
         let parsed = serde_json::from_slice::<Rejection>(value);
         return Err(parsed.unwrap_or_else(|error| refuse(stored, appended_at, Reason::BadJson, "", &error.to_string())));
     }
-    Event::from_json(value, appended_at).map_err(|invalid| refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail))
+    let event = cloud_events::of_record(&stored.record, appended_at).unwrap_or_else(|| Event::from_json(value, appended_at));
+    event.map_err(|invalid| refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail))
 }
 
 fn refuse(stored: &Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Rejection {

@@ -1,13 +1,11 @@
 //! The ingest port: `POST /v1/events` takes contract events and CloudEvents, `POST /v1/feeds/{feed}` a feed's own rows. An answer of 202 means
 //! durable (G1); what was refused is in quarantine before the answer is given.
 //!
-//! `body` reads under bounds, `contract_events` and `cloud_events` cut a body into events, `answer` words the answers, `accept` owns the
-//! connections. Contract events are read by serde alone; only feeds run their mapping.
+//! `body` reads under bounds, `contract_events` cuts a body into events, `answer` words the answers, `accept` owns the connections. Contract events are read by serde alone; only feeds run their mapping.
 
 mod accept;
 mod answer;
 mod body;
-mod cloud_events;
 mod contract_events;
 
 use std::collections::BTreeMap;

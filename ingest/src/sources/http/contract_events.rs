@@ -2,14 +2,14 @@
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use contract::{Event, InvalidEvent, Reason};
+use contract::{Event, InvalidEvent, Reason, cloud_events};
 use serde::Deserialize;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::answer::Problem;
 use super::body::Media;
-use super::{HttpLimits, RECORDS_MAX, cloud_events};
+use super::{HttpLimits, RECORDS_MAX, header};
 use crate::Outcome;
 use crate::mapping::rejection;
 use crate::raw::Fault;
@@ -47,7 +47,7 @@ pub(super) fn read(
     let read_one = |piece: &[u8]| match media {
         Media::Json | Media::Ndjson => Event::from_json(piece, now),
         Media::CloudEvent | Media::CloudEvents => cloud_events::structured(piece, now),
-        Media::CloudEventData => cloud_events::binary(headers, piece, now),
+        Media::CloudEventData => cloud_events::binary(|name| header(headers, &format!("ce-{name}")).map(percent_decoded), piece, now),
     };
     Ok(pieces.into_iter().enumerate().map(|(index, piece)| outcome(read_one(piece), piece, index, now)).collect())
 }
@@ -122,4 +122,24 @@ fn source_named(piece: &[u8]) -> String {
     let named = serde_json::from_slice::<Named>(piece).map(|named| named.source).unwrap_or_default();
     let sound = !named.is_empty() && named.len() <= contract::limits::ID_BYTES_MAX && !named.contains('\0');
     if sound { named } else { NAMELESS.to_owned() }
+}
+
+/// Header values carry characters beyond ASCII as `%XX` (CloudEvents' HTTP binding, 3.1.3.2).
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        match (bytes[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(u8::try_from(high * 16 + low).expect("two hex digits are a byte"));
+                at += 3;
+            }
+            (byte, ..) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
