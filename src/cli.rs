@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Writes the demo city's grids, events and labels as files.
     #[command(after_help = "Example: gridwatch city --seed 7 --days 30 --out ./demo")]
     City(CityOptions),
-    /// Takes events over HTTP into Kafka: one role of a deployment.
+    /// Takes events over HTTP and from feeds' topics into Kafka: one role of a deployment.
     #[command(after_help = "Example: gridwatch ingest --log kafka://kafka:9092 --ingest 127.0.0.1:8421")]
     Ingest(IngestOptions),
     /// Commits what Kafka holds to the lake and runs the jobs; start it more than once to share the work.

@@ -5,7 +5,7 @@ use analytics::session::Worlds;
 
 use crate::cli::{FeedTestOptions, RowsOptions};
 use crate::failure::Failure;
-use crate::{output, pipeline};
+use crate::{output, pipeline, topics};
 
 /// The feeds, and what came by each.
 pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
@@ -16,6 +16,8 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
         let mut row = vec![
             feed.name.clone(),
             feed.kind.as_str().to_owned(),
+            feed.transport.iter().map(|transport| transport.as_str()).collect::<Vec<_>>().join(", "),
+            feed.kafka.as_ref().map(topics::described).unwrap_or_default(),
             feed.description.en.clone(),
             feed.description.zh.clone(),
             feed.mapping_version.clone(),
@@ -25,13 +27,16 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
     }
     // Sources without a folder sent contract events themselves.
     for (source, counts) in came {
-        let mut row = vec![source, String::new(), "sends contract events".to_owned(), "直接发送合同事件".to_owned(), String::new()];
+        let none = String::new;
+        let mut row = vec![source, none(), none(), none(), "sends contract events".to_owned(), "直接发送合同事件".to_owned(), none()];
         row.extend(counts);
         rows.push(row);
     }
     let headings = [
         "feed",
         "kind",
+        "transport",
+        "topic",
         "description",
         "description_zh",
         "mapping_version",

@@ -10,6 +10,7 @@ use contract::log::kafka::{GroupOptions, KafkaLog, KafkaOptions, Mechanism, Secr
 use contract::log::local::{LocalLog, LocalOptions};
 use contract::log::{EventLog, LogError};
 use ingest::Retention;
+use ingest::feeds::Topic;
 
 use crate::cli::{KafkaArgs, KafkaMechanism, Place};
 use crate::failure::Failure;
@@ -51,7 +52,19 @@ fn kafka(place: &Place) -> Result<KafkaOptions, Failure> {
         };
         return Err(Failure::configuration(sentence).hint(format!("give --log {KAFKA}HOST:PORT[,HOST:PORT], or run `gridwatch up`")));
     };
-    let args = &place.kafka;
+    options(brokers, &place.kafka)
+}
+
+/// How a feed's topic is reached: on brokers of its own, or on the log's. `None` where there are neither.
+pub(crate) fn outside(place: &Place, topic: &Topic) -> Result<Option<KafkaOptions>, Failure> {
+    match (&topic.brokers, place.log.as_str()) {
+        (Some(brokers), _) => options(brokers, &place.kafka).map(Some),
+        (None, "local") => Ok(None),
+        (None, _) => kafka(place).map(Some),
+    }
+}
+
+fn options(brokers: &str, args: &KafkaArgs) -> Result<KafkaOptions, Failure> {
     let user = args.kafka_user.clone().map(|name| Ok(User { name, password: password(args)?, mechanism: mechanism(args) })).transpose()?;
     let asked = args.kafka_tls || args.kafka_ca.is_some() || args.kafka_certificate.is_some();
     let tls = asked.then(|| -> Result<Tls, Failure> {
@@ -88,7 +101,7 @@ fn secret(file: &Path) -> Result<Secret, Failure> {
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
-fn refused(error: &LogError) -> Failure {
+pub(crate) fn refused(error: &LogError) -> Failure {
     match error {
         LogError::InUse { .. } => Failure::configuration(chain(error)).hint("stop the other process, or choose another --data-dir"),
         LogError::Unavailable { .. } => {

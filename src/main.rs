@@ -26,6 +26,7 @@ mod quarantine;
 mod replay;
 mod roles;
 mod sql;
+mod topics;
 mod up;
 
 /// Rows are many small strings, and the system's allocator is slow at them.

@@ -43,7 +43,7 @@ impl Plan {
         if self.again {
             feed.encoding = Encoding::Utf8;
             // A payload may span lines; values one after another need none.
-            feed.format = if feed.format == Format::Csv { Format::Csv } else { Format::Json };
+            feed.format = if feed.format == Format::Ndjson { Format::Json } else { feed.format };
         }
         Ok(feed)
     }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::cli::{Network, Place};
 use crate::failure::Failure;
-use crate::{metrics_server, pipeline};
+use crate::{metrics_server, pipeline, topics};
 
 /// Binds an address, so that a taken one is told of before anything runs. Without a `network` to trust, loopback alone will do.
 pub(crate) fn bind(address: SocketAddr, what: &str, option: &str, network: Option<Network>) -> Result<TcpListener, Failure> {
@@ -85,7 +85,7 @@ pub(crate) fn listener(listener: TcpListener) -> Result<tokio::net::TcpListener,
     tokio::net::TcpListener::from_std(listener).map_err(|error| Failure::machine("could not listen", &error))
 }
 
-/// Takes events over HTTP.
+/// Takes events over HTTP, and from the topics of the feeds that arrive by Kafka.
 pub(crate) fn ingest(
     place: &Place,
     address: TcpListener,
@@ -97,10 +97,14 @@ pub(crate) fn ingest(
     let key = pipeline::key(place)?;
     let mappers: Vec<Arc<Mapper>> =
         pipeline::feeds(place)?.iter().map(|feed| pipeline::mapper(feed, clock, &key)).collect::<Result<_, _>>()?;
+    let topics = topics::sources(place, &mappers, log)?;
     let state =
         HttpState::new(mappers, Publisher::new(Arc::clone(log)), Arc::clone(clock), Arc::new(Counted(metrics)), HttpLimits::default());
     let address = listener(address)?;
-    Ok(async move { http::serve(address, state, until(stop)).await.map_err(|error| Failure::machine("ingest stopped", &error)) })
+    Ok(async move {
+        let (served, ()) = tokio::join!(http::serve(address, state, until(stop.clone())), topics::run(topics, stop));
+        served.map_err(|error| Failure::machine("ingest stopped", &error))
+    })
 }
 
 /// Ingest's happenings as metrics. Records are counted when they are committed, requests here.

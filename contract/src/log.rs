@@ -21,6 +21,7 @@ pub mod kafka;
 mod limits;
 pub mod local;
 pub mod memory;
+pub mod outside;
 mod retention;
 
 pub use limits::LogLimits;
@@ -273,6 +274,15 @@ impl LogError {
 /// Largest record a log takes: twice the HTTP body of one event, below every broker's default of 1 MiB with headroom for batches.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
+/// The newest value of a key, for a topic that keeps nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// The key.
+    pub key: Bytes,
+    /// Its value; `None` ends the key.
+    pub value: Option<Bytes>,
+}
+
 /// An ordered, durable, partitioned log.
 #[async_trait]
 pub trait EventLog: Send + Sync + Debug {
@@ -309,6 +319,25 @@ pub trait EventLog: Send + Sync + Debug {
     /// on a broker with a consumer group the members share them, and a member has to ask regularly to stay one.
     async fn assigned(&self, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
         every_partition(self, topics).await
+    }
+
+    /// Whether there are topics that keep the newest value of each key, for consumers outside: [`EventLog::ensure_latest`] and
+    /// [`EventLog::append_latest`]. Such a topic is read with [`EventLog::fetch`]; an empty value is a key that ended.
+    fn keeps_latest(&self) -> bool {
+        false
+    }
+
+    /// Creates such a topic, or checks that it is one; how many partitions it has counts only where it is created.
+    async fn ensure_latest(&self, topic: &str, partitions: u32) -> Result<(), LogError> {
+        let detail = format!("this log keeps no topic of newest values, of {partitions} partitions or any");
+        Err(LogError::InvalidTopic { topic: topic.to_owned(), detail })
+    }
+
+    /// Appends newest values to such a topic in their order, and answers after they are durable. After any error a part of them
+    /// may stand.
+    async fn append_latest(&self, topic: &str, values: &[Latest]) -> Result<(), LogError> {
+        let detail = format!("this log keeps no topic of newest values, and took none of {}", values.len());
+        Err(LogError::InvalidTopic { topic: topic.to_owned(), detail })
     }
 
     /// Tells lag tools how far this process has read. Never authoritative: where to go on says the lake.

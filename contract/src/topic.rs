@@ -8,6 +8,15 @@ pub const QUARANTINE: &str = "gridwatch.quarantine";
 /// Every topic of the contract, in a fixed order.
 pub const ALL: [&str; 5] = ["gridwatch.hotline_call", "gridwatch.grid_report", "gridwatch.sensor_event", "gridwatch.case_step", QUARANTINE];
 
+/// Longest name of a topic: Apache Kafka's own bound (`Topic.MAX_NAME_LENGTH`).
+pub const NAME_BYTES_MAX: usize = 249;
+
+/// Whether Apache Kafka takes it as the name of a topic.
+pub fn is_name(name: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(sound) && ![".", ".."].contains(&name)
+}
+
 /// The topic of a kind.
 pub const fn of_kind(kind: Kind) -> &'static str {
     match kind {

@@ -6,6 +6,7 @@
 
 mod golden;
 mod manifest;
+mod topic;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use golden::{Difference, Report, expected_lines, test};
 pub use manifest::{CoordinateSystem, Description, Encoding, Format, Transport};
+pub use topic::Topic;
 
 use manifest::Manifest;
 
@@ -52,6 +54,8 @@ pub struct Feed {
     pub coordinate_system: CoordinateSystem,
     /// How it arrives.
     pub transport: Vec<Transport>,
+    /// The topic it is read from, where it arrives by Kafka.
+    pub kafka: Option<Topic>,
     /// For how many seconds of event time its ids are remembered; `None` = for ever.
     pub deduplication_seconds: Option<u32>,
     /// By how many seconds an event may be late; `None` = never late.
@@ -195,7 +199,7 @@ impl Feed {
         if mapping.is_none() && manifest.format == Format::Csv {
             return Err(FeedError::folder(
                 folder,
-                "mapping.sql is missing; only feeds of contract events (format ndjson or json) go without",
+                "mapping.sql is missing; only feeds of contract events (format ndjson, json or cloudevents) go without",
             ));
         }
         if mapping.is_none() && manifest.encoding != Encoding::Utf8 {
@@ -217,6 +221,7 @@ impl Feed {
             time_zone: manifest.time_zone,
             coordinate_system: manifest.coordinate_system,
             transport: manifest.transport,
+            kafka: manifest.kafka,
             deduplication_seconds: manifest.deduplication_seconds,
             lateness_seconds: manifest.lateness_seconds,
             description: manifest.description,
@@ -246,6 +251,19 @@ impl Feed {
         input: Box<dyn std::io::Read + Send>,
     ) -> Result<crate::raw::RawReader, crate::raw::RawError> {
         crate::raw::RawReader::open(self.format, self.encoding, columns, file_name, input)
+    }
+
+    /// The rows of a message, under the name `name`, as this feed declares them.
+    ///
+    /// # Errors
+    /// When its header does not hold.
+    pub fn rows_of_message(
+        &self,
+        columns: &Arc<[String]>,
+        name: &str,
+        message: Vec<u8>,
+    ) -> Result<crate::raw::RawReader, crate::raw::RawError> {
+        crate::raw::RawReader::whole(self.format, self.encoding, columns, name, message)
     }
 }
 

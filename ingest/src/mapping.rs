@@ -18,7 +18,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, String
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use contract::clock::Clock;
 use contract::log::RECORD_BYTES_MAX;
-use contract::{Envelope, Event, Reason, Rejection};
+use contract::{Envelope, Event, Reason, Rejection, cloud_events};
 use datafusion::error::DataFusionError;
 
 use events::Reader;
@@ -26,7 +26,7 @@ pub use functions::mapping_functions;
 use plan::Plan;
 use pseudonym::PseudonymKey;
 
-use crate::feeds::Feed;
+use crate::feeds::{Feed, Format};
 use crate::raw::{Fault, RawBatch};
 
 /// What a raw row became.
@@ -204,7 +204,11 @@ impl Mapper {
     fn read_contract(&self, batch: &RawBatch) -> Vec<Result<Event, Fault>> {
         let now = self.clock.now();
         let sound = (0..batch.len()).filter(|index| batch.rows[*index].fault.is_none());
-        let read = |index: usize| match Event::from_json(batch.row_bytes(index), now) {
+        let decode = |row: &[u8]| match self.feed.format {
+            Format::CloudEvents => cloud_events::structured(row, now),
+            _ => Event::from_json(row, now),
+        };
+        let read = |index: usize| match decode(batch.row_bytes(index)) {
             Ok(event) if event.source == self.feed.name => Ok(event),
             Ok(event) => {
                 Err(Fault::new(Reason::FeedRule, "source", format!("is \"{}\", but the feed is \"{}\"", event.source, self.feed.name)))

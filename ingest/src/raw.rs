@@ -100,6 +100,57 @@ impl RawBatch {
         self.rows.is_empty()
     }
 
+    /// The same rows under another number, which they share: that of the message they came in.
+    pub(crate) fn numbered(mut self, number: u64) -> Self {
+        self.rows.iter_mut().for_each(|row| row.number = number);
+        self
+    }
+
+    /// A row that was refused before it could be read, with its bytes; `columns` are those of the batch it shall go into.
+    pub(crate) fn refused(columns: &Arc<[String]>, name: &str, encoding: Encoding, fault: Fault, bytes: Vec<u8>) -> Self {
+        let values = columns.iter().map(|_| Arc::new(StringBuilder::new().finish()) as ArrayRef).collect();
+        let rows = vec![RawRow { number: 1, fault: Some(Box::new(fault)), end: bytes.len() }];
+        Self { columns: Arc::clone(columns), values, rows, file_name: name.into(), bytes, encoding, prologue: Arc::from("") }
+    }
+
+    /// Whether `other` may follow in one batch.
+    fn continues(&self, other: &Self) -> bool {
+        self.columns == other.columns && self.file_name == other.file_name && self.prologue == other.prologue
+    }
+
+    /// Neighbours of the same columns and name as one batch each, so that the mapping runs once for many small inputs.
+    pub(crate) fn joined(batches: Vec<Self>) -> Vec<Self> {
+        let mut groups: Vec<Vec<Self>> = Vec::new();
+        for batch in batches {
+            match groups.last_mut().filter(|group| group[0].continues(&batch)) {
+                Some(group) => group.push(batch),
+                None => groups.push(vec![batch]),
+            }
+        }
+        groups.into_iter().map(Self::join).collect()
+    }
+
+    fn join(mut group: Vec<Self>) -> Self {
+        if group.len() == 1 {
+            return group.swap_remove(0);
+        }
+        let first = &group[0];
+        let column = |index: usize| {
+            let parts: Vec<&dyn arrow::array::Array> = group.iter().map(|batch| batch.values[index].as_ref()).collect();
+            arrow::compute::concat(&parts).expect("columns of text are as alike as their names")
+        };
+        let values = (0..first.columns.len()).map(column).collect();
+        let (columns, file_name, prologue) = (Arc::clone(&first.columns), Arc::clone(&first.file_name), Arc::clone(&first.prologue));
+        let encoding = first.encoding;
+        let (mut rows, mut bytes) = (Vec::new(), Vec::new());
+        for batch in group {
+            let before = bytes.len();
+            bytes.extend_from_slice(&batch.bytes);
+            rows.extend(batch.rows.into_iter().map(|row| RawRow { end: row.end + before, ..row }));
+        }
+        Self { columns, values, rows, file_name, bytes, encoding, prologue }
+    }
+
     /// The bytes of row `index` as they came.
     pub(crate) fn row_bytes(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.rows[before].end);
@@ -159,7 +210,18 @@ impl RawReader {
         file_name: &str,
         input: Box<dyn Read + Send>,
     ) -> Result<Self, RawError> {
-        let window = window::Window::new(input, ROW_BYTES_MAX);
+        Self::over(format, encoding, wanted, file_name, window::Window::new(input, ROW_BYTES_MAX))
+    }
+
+    /// The same of an input that is in memory already, such as a message.
+    ///
+    /// # Errors
+    /// When the header does not hold.
+    pub fn whole(format: Format, encoding: Encoding, wanted: &Arc<[String]>, name: &str, input: Vec<u8>) -> Result<Self, RawError> {
+        Self::over(format, encoding, wanted, name, window::Window::whole(input, ROW_BYTES_MAX))
+    }
+
+    fn over(format: Format, encoding: Encoding, wanted: &Arc<[String]>, file_name: &str, window: window::Window) -> Result<Self, RawError> {
         let mut columns = Arc::clone(wanted);
         let mut prologue = Arc::from("");
         let rows = match format {
@@ -170,7 +232,7 @@ impl RawReader {
                 Rows::Csv(rows)
             }
             Format::Ndjson => Rows::Json(json::JsonRows::lines(window, encoding)),
-            Format::Json => Rows::Json(json::JsonRows::elements(window, encoding)),
+            Format::Json | Format::CloudEvents => Rows::Json(json::JsonRows::elements(window, encoding)),
         };
         Ok(Self { rows, encoding, columns, file_name: file_name.into(), prologue, number: 0 })
     }

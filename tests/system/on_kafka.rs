@@ -15,31 +15,31 @@ use crate::support::{Up, program, request, sql};
 #[path = "../../contract/tests/kafka_rig/mod.rs"]
 #[expect(clippy::expect_used, reason = "shared with the tests of the log")]
 mod kafka_rig;
-use kafka_rig::Rig;
+pub(crate) use kafka_rig::Rig;
 
 /// Longest wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process of one role.
-struct Role {
+pub(crate) struct Role {
     child: Child,
     addresses: BTreeMap<String, SocketAddr>,
-    said: Arc<Mutex<String>>,
+    pub(crate) said: Arc<Mutex<String>>,
 }
 
 /// Where a deployment's processes meet.
-struct Deployment {
-    log: String,
-    data: PathBuf,
+pub(crate) struct Deployment {
+    pub(crate) log: String,
+    pub(crate) data: PathBuf,
 }
 
 impl Deployment {
-    fn new(rig: &Rig, folder: &Path) -> Self {
+    pub(crate) fn new(rig: &Rig, folder: &Path) -> Self {
         Self { log: format!("kafka://{}", rig.bootstrap()), data: folder.join("data") }
     }
 
     /// Starts a role with its addresses on free ports and waits until it has said `addresses` of them.
-    fn start(&self, role: &str, arguments: &[&str], addresses: usize) -> Role {
+    pub(crate) fn start(&self, role: &str, arguments: &[&str], addresses: usize) -> Role {
         let mut command = program();
         command.arg(role).args(arguments);
         if role != "dashboard" {
@@ -59,7 +59,7 @@ impl Deployment {
         Role { child, addresses: known, said }
     }
 
-    fn ingest(&self) -> Role {
+    pub(crate) fn ingest(&self) -> Role {
         let ingest = self.start("ingest", &["--ingest", "127.0.0.1:0"], 2);
         let began = Instant::now();
         while request(ingest.at("ingest"), "POST", "/v1/events", "application/json", "[]").is_none() {
@@ -69,22 +69,22 @@ impl Deployment {
         ingest
     }
 
-    fn member(&self, name: &str) -> Role {
+    pub(crate) fn member(&self, name: &str) -> Role {
         self.start("analyze", &["--member", name, "--commit-interval-ms", "200"], 1)
     }
 
     /// The rows of a statement over the lake, as CSV.
-    fn rows(&self, statement: &str) -> String {
+    pub(crate) fn rows(&self, statement: &str) -> String {
         rows(&self.data, statement)
     }
 
-    fn count(&self, of: &str) -> u64 {
+    pub(crate) fn count(&self, of: &str) -> u64 {
         let said = self.rows(&format!("SELECT count(*) AS n FROM {of}"));
         said.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
     }
 
     /// Waits until the cut that readers see holds that many rows.
-    fn until(&self, of: &str, count: u64, members: &[&Role]) {
+    pub(crate) fn until(&self, of: &str, count: u64, members: &[&Role]) {
         let began = Instant::now();
         let mut seen = 0;
         while began.elapsed() < PATIENCE {
@@ -98,7 +98,7 @@ impl Deployment {
         assert_eq!(seen, count, "rows of {of}; the members said:\n{}", said.join("\n--\n"));
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let out = program().args(["check", "--format", "csv", "--log", &self.log, "--data-dir"]).arg(&self.data).output().unwrap();
         assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     }
@@ -111,7 +111,7 @@ fn rows(data: &Path, statement: &str) -> String {
 }
 
 impl Role {
-    fn at(&self, name: &str) -> SocketAddr {
+    pub(crate) fn at(&self, name: &str) -> SocketAddr {
         self.addresses[name]
     }
 
@@ -119,13 +119,13 @@ impl Role {
         assert!(Command::new("kill").args(["-s", signal]).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to stop and waits until it has.
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.signal("TERM");
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.said.lock().unwrap());

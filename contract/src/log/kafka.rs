@@ -4,14 +4,17 @@
 //! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
+//! - `kafka/latest.rs`: topics that keep the newest value of each key. `kafka/outside.rs`: reading a topic that is not ours, whose group keeps the position.
 //!
 //! An append that fails with [`LogError::Unavailable`] may have left a part of its records: brokers acknowledge by partition,
 //! and nothing takes back what stands. The caller appends them again, and analytics knows them by their ids.
 
 mod certificate;
 mod errors;
+mod latest;
 mod members;
 mod options;
+mod outside;
 mod producer;
 mod reader;
 mod shared;
@@ -30,15 +33,17 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 pub use self::options::{GroupOptions, KafkaOptions, Mechanism, Secret, Tls, User};
+pub use self::outside::KafkaTopic;
 pub use self::statistics::{Figure, KafkaStatistics};
 
 use self::errors::Cause;
+use self::latest::LatestValues;
 use self::members::Member;
 use self::producer::Appender;
 use self::reader::{ReaderClient, Slot};
 use self::shared::Shared;
 use self::topics::Admin;
-use super::{Batch, EventLog, LogError, Position, Record, TopicSpec, every_partition};
+use super::{Batch, EventLog, Latest, LogError, Position, Record, TopicSpec, every_partition};
 use crate::{Offsets, TopicPartition};
 
 /// A topic as this process knows it: a place for each partition.
@@ -52,6 +57,7 @@ pub struct KafkaLog {
     appender: Appender,
     reader: ReaderClient,
     member: Option<Member>,
+    latest: LatestValues,
     /// Topics met so far. How many partitions one has never changes, or keys would change theirs.
     topics: RwLock<HashMap<String, Slots>>,
 }
@@ -88,7 +94,7 @@ impl KafkaLog {
         let appender = Appender::new(&options, &shared).map_err(failed)?;
         let reader = ReaderClient::new(&options, &shared).map_err(failed)?;
         let member = options.group.as_ref().map(|group| Member::new(&options, group, &shared)).transpose().map_err(failed)?;
-        Ok(Self { shared, appender, reader, member, topics: RwLock::default(), options })
+        Ok(Self { shared, appender, reader, member, latest: LatestValues::default(), topics: RwLock::default(), options })
     }
 
     /// librdkafka's figures, as old as [`KafkaOptions::statistics_interval`].
@@ -193,6 +199,27 @@ impl EventLog for KafkaLog {
             Some(member) => member.assigned(topics).await,
             None => every_partition(self, topics).await,
         }
+    }
+
+    fn keeps_latest(&self) -> bool {
+        true
+    }
+
+    async fn ensure_latest(&self, topic: &str, partitions: u32) -> Result<(), LogError> {
+        let spec = TopicSpec { name: topic.to_owned(), partitions, retention_age: None, retention_bytes: None };
+        spec.check()?;
+        let partitions = self.admin().ensure_compacted(&spec).await?;
+        self.learn(topic, partitions);
+        Ok(())
+    }
+
+    async fn append_latest(&self, topic: &str, values: &[Latest]) -> Result<(), LogError> {
+        let slots = self.topic(topic).await?;
+        let appended = self.latest.append((&self.options, &self.shared), topic, count(&slots), values).await;
+        for position in appended.map_err(|error| self.forget(topic, error))? {
+            slots[position.partition as usize].appended(position.offset);
+        }
+        Ok(())
     }
 
     async fn report(&self, offsets: &Offsets) -> Result<(), LogError> {

@@ -1,12 +1,11 @@
 //! The bounds of a log and what may be declared as a topic: checked in one place, so every backend refuses the same.
 
+use crate::topic;
+
 use super::{LogError, RECORD_BYTES_MAX, Record, TopicSpec};
 
 /// Most partitions of a topic: a city's stream needs a dozen; each costs a table here and files on a broker.
 const PARTITIONS_MAX: u32 = 1024;
-
-/// Longest topic name: Apache Kafka's own bound (`Topic.MAX_NAME_LENGTH`).
-const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 /// What a log takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +53,8 @@ impl LogLimits {
 impl TopicSpec {
     /// Refuses names and partition counts Apache Kafka would refuse, so a topic can move there.
     pub(super) fn check(&self) -> Result<(), LogError> {
-        let named = !self.name.is_empty() && self.name.len() <= TOPIC_NAME_BYTES_MAX && self.name != "." && self.name != "..";
-        if !named || !self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            let detail = format!("a name has 1 to {TOPIC_NAME_BYTES_MAX} letters, digits, dots, dashes and underscores");
+        if !topic::is_name(&self.name) {
+            let detail = format!("a name has 1 to {} letters, digits, dots, dashes and underscores", topic::NAME_BYTES_MAX);
             return Err(LogError::InvalidTopic { topic: self.name.clone(), detail });
         }
         if !(1..=PARTITIONS_MAX).contains(&self.partitions) {

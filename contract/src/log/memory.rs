@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 
 use super::retention::{Allowance, Candidate, Head, cuts};
-use super::{Batch, EventLog, LogError, LogLimits, Position, Record, Stored, TopicSpec};
+use super::{Batch, EventLog, Latest, LogError, LogLimits, Position, Record, Stored, TopicSpec};
 use crate::clock::Clock;
 use crate::{Offsets, TopicPartition, topic};
 
@@ -251,5 +251,22 @@ impl EventLog for MemoryLog {
             }
         }
         Ok(removed)
+    }
+
+    fn keeps_latest(&self) -> bool {
+        true
+    }
+
+    /// Nothing is compacted: of a key's values the last one counts.
+    async fn ensure_latest(&self, topic: &str, partitions: u32) -> Result<(), LogError> {
+        if self.partitions(topic).await.is_ok() {
+            return Ok(());
+        }
+        self.ensure_topic(&TopicSpec { name: topic.to_owned(), partitions, retention_age: None, retention_bytes: None }).await
+    }
+
+    async fn append_latest(&self, topic: &str, values: &[Latest]) -> Result<(), LogError> {
+        let record = |latest: &Latest| Record::new(latest.key.clone(), latest.value.clone().unwrap_or_default());
+        self.append(topic, values.iter().map(record).collect()).await.map(drop)
     }
 }

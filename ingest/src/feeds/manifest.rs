@@ -4,10 +4,22 @@ use contract::Kind;
 use toml::{Table, Value};
 
 use super::FeedError;
+use super::topic::{self, Topic};
 use crate::nearest::hint;
 
-const KEYS: [&str; 10] =
-    ["name", "kind", "format", "encoding", "time_zone", "coordinate_system", "transport", "deduplication", "lateness", "description"];
+const KEYS: [&str; 11] = [
+    "name",
+    "kind",
+    "format",
+    "encoding",
+    "time_zone",
+    "coordinate_system",
+    "transport",
+    "kafka",
+    "deduplication",
+    "lateness",
+    "description",
+];
 
 /// A horizon beyond ten years is meant to be `unlimited`.
 const HORIZON_SECONDS_MAX: u64 = 10 * 366 * 86_400;
@@ -21,6 +33,8 @@ pub enum Format {
     Ndjson,
     /// One JSON array of objects, or objects one after another.
     Json,
+    /// CloudEvents as JSON, one after another or in an array; a message of Kafka may carry one in headers and value.
+    CloudEvents,
 }
 
 /// How bytes are read as text. A byte order mark of UTF-8 is taken off.
@@ -54,6 +68,8 @@ pub enum Transport {
     File,
     /// Pushed to the ingest port.
     Http,
+    /// Read from a topic of the city's own.
+    Kafka,
     /// Made up by the demo city.
     Generator,
 }
@@ -67,7 +83,8 @@ pub struct Description {
     pub en: String,
 }
 
-const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("json", Format::Json)];
+const FORMATS: [(&str, Format); 4] =
+    [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("json", Format::Json), ("cloudevents", Format::CloudEvents)];
 const ENCODINGS: [(&str, Encoding); 4] =
     [("utf-8", Encoding::Utf8), ("big5", Encoding::Big5), ("cp950", Encoding::Big5), ("gb18030", Encoding::Gb18030)];
 const COORDINATE_SYSTEMS: [(&str, CoordinateSystem); 4] = [
@@ -76,7 +93,8 @@ const COORDINATE_SYSTEMS: [(&str, CoordinateSystem); 4] = [
     ("bd09", CoordinateSystem::Bd09),
     ("none", CoordinateSystem::Absent),
 ];
-const TRANSPORTS: [(&str, Transport); 3] = [("file", Transport::File), ("http", Transport::Http), ("generator", Transport::Generator)];
+const TRANSPORTS: [(&str, Transport); 4] =
+    [("file", Transport::File), ("http", Transport::Http), ("kafka", Transport::Kafka), ("generator", Transport::Generator)];
 
 impl Format {
     /// The name in feed.toml, and the sample's file extension.
@@ -85,6 +103,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
             Self::Json => "json",
+            Self::CloudEvents => "cloudevents",
         }
     }
 }
@@ -95,6 +114,7 @@ impl Transport {
         match self {
             Self::File => "file",
             Self::Http => "http",
+            Self::Kafka => "kafka",
             Self::Generator => "generator",
         }
     }
@@ -109,6 +129,7 @@ pub(super) struct Manifest {
     pub(super) time_zone: chrono_tz::Tz,
     pub(super) coordinate_system: CoordinateSystem,
     pub(super) transport: Vec<Transport>,
+    pub(super) kafka: Option<Topic>,
     pub(super) deduplication_seconds: Option<u32>,
     pub(super) lateness_seconds: Option<u32>,
     pub(super) description: Description,
@@ -131,6 +152,7 @@ impl Manifest {
             time_zone: keys.time_zone()?,
             coordinate_system: keys.choice("coordinate_system", &COORDINATE_SYSTEMS)?,
             transport: keys.transport()?,
+            kafka: keys.kafka()?,
             deduplication_seconds,
             lateness_seconds,
             description: keys.description()?,
@@ -190,7 +212,7 @@ impl Keys<'_> {
     }
 
     fn transport(&self) -> Result<Vec<Transport>, FeedError> {
-        let wanted = "a list of file, http, generator";
+        let wanted = "a list of file, http, kafka, generator";
         let Some(Value::Array(items)) = self.table.get("transport") else {
             return Ok(vec![self.choice("transport", &TRANSPORTS)?]);
         };
@@ -202,6 +224,20 @@ impl Keys<'_> {
             other => Err(self.error("transport", format!("holds {other}: {wanted}"))),
         };
         items.iter().map(one).collect()
+    }
+
+    /// The topic, which is there if and only if the feed arrives by Kafka.
+    fn kafka(&self) -> Result<Option<Topic>, FeedError> {
+        let arrives = self.transport()?.contains(&Transport::Kafka);
+        match (self.table.get("kafka"), arrives) {
+            (Some(Value::Table(table)), true) => {
+                topic::read(self.text("name", "the folder's name")?, table).map(Some).map_err(|(key, problem)| self.error(&key, problem))
+            }
+            (Some(_), true) => Err(self.error("kafka", "is not a table with topic, group, start, brokers")),
+            (Some(_), false) => Err(self.error("kafka", "is given, but transport does not name kafka")),
+            (None, true) => Err(self.error("kafka", "is missing: a feed with transport kafka names its topic in a table [kafka]")),
+            (None, false) => Ok(None),
+        }
     }
 
     /// Deduplication and lateness; a repeat later than ids are remembered would count twice, so lateness is never the longer one.

@@ -22,6 +22,12 @@ impl Window {
         Self { input, buffer: Vec::new(), start: 0, end: 0, finished: false, failure: None, bytes_max }
     }
 
+    /// A window over all of an input that is in memory already.
+    pub(super) fn whole(input: Vec<u8>, bytes_max: usize) -> Self {
+        let end = input.len();
+        Self { input: Box::new(std::io::empty()), buffer: input, start: 0, end, finished: true, failure: None, bytes_max }
+    }
+
     /// What is held.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]

@@ -266,6 +266,23 @@ impl KafkaOptions {
         config
     }
 
+    /// A reader of somebody else's topic, whose position the group keeps: a member through which records flow.
+    pub(super) fn outside(&self, group: &GroupOptions) -> ClientConfig {
+        let mut config = self.member(group);
+        config
+            // A position that is gone stops the reader; where none is known yet it is said by us, before anything is read.
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "true")
+            .set("queued.min.messages", "10000000")
+            // Of all partitions together: what several turns take.
+            .set("queued.max.messages.kbytes", (4 * self.prefetch_bytes_max / 1024).max(1).to_string())
+            .set("fetch.queue.backoff.ms", "5")
+            .set("fetch.error.backoff.ms", "100")
+            .set("fetch.wait.max.ms", "50");
+        config
+    }
+
     /// The client of topics and truncations.
     pub(super) fn admin(&self) -> ClientConfig {
         self.common()
@@ -307,7 +324,7 @@ mod tests {
     fn librdkafka_knows_every_setting() {
         let options = options();
         let group = options.group.clone().unwrap();
-        for config in [options.producer(), options.reader(), options.member(&group), options.admin()] {
+        for config in [options.producer(), options.reader(), options.member(&group), options.outside(&group), options.admin()] {
             config.create_native_config().unwrap();
         }
     }

@@ -423,7 +423,7 @@ fn stored(message: &BorrowedMessage<'_>) -> Stored {
 }
 
 /// The headers; bytes that are no UTF-8 are replaced.
-fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
     let Some(headers) = message.headers() else { return Vec::new() };
     let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
     // The wrapper takes names for UTF-8 without asking; a name that is none must not end the process.

@@ -22,6 +22,9 @@ use crate::log::{LogError, TopicSpec};
 /// Between two looks at whether a new topic has its leaders.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// The clean-up that keeps the newest value of each key and nothing else.
+const COMPACT: &str = "compact";
+
 /// The administration of one call.
 pub(super) struct Admin<'a> {
     pub(super) options: &'a KafkaOptions,
@@ -45,21 +48,32 @@ impl Admin<'_> {
         match self.reader.partitions(&spec.name).await {
             Ok(found) => {
                 spec.check_stands(found)?;
-                self.compare(spec).await?;
+                self.compare(spec, differences).await?;
                 Ok(found)
             }
-            Err(LogError::UnknownTopic { .. }) => self.create(spec).await,
+            Err(LogError::UnknownTopic { .. }) => self.create(spec, &settings(spec)).await,
             Err(error) => Err(error),
         }
     }
 
-    async fn create(&self, spec: &TopicSpec) -> Result<u32, LogError> {
+    /// Creates a topic that keeps the newest value of each key, or checks that the one that stands does; answers its partitions.
+    pub(super) async fn ensure_compacted(&self, spec: &TopicSpec) -> Result<u32, LogError> {
+        match self.reader.partitions(&spec.name).await {
+            Ok(found) => {
+                self.compare(spec, compacts).await?;
+                Ok(found)
+            }
+            Err(LogError::UnknownTopic { .. }) => self.create(spec, &compacted()).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, spec: &TopicSpec, settings: &[(&str, String)]) -> Result<u32, LogError> {
         let client = self.client().await?;
-        let settings = settings(spec);
         let replication = self.options.replication.map_or(-1, i32::from);
         let partitions = i32::try_from(spec.partitions).expect("the bound of partitions was checked");
         let mut topic = NewTopic::new(&spec.name, partitions, TopicReplication::Fixed(replication));
-        for (name, value) in &settings {
+        for (name, value) in settings {
             topic = topic.set(name, value);
         }
         let answer = self.created(&client, &topic).await;
@@ -103,7 +117,11 @@ impl Admin<'_> {
     }
 
     /// Names what stands otherwise than declared: an error where records would be wrong, a warning where they go sooner or later.
-    async fn compare(&self, spec: &TopicSpec) -> Result<(), LogError> {
+    async fn compare(
+        &self,
+        spec: &TopicSpec,
+        differences: fn(&TopicSpec, &ConfigResource) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
         let client = self.client().await?;
         let described = client.describe_configs([&ResourceSpecifier::Topic(&spec.name)], &self.patience()).await;
         let_go(client);
@@ -147,6 +165,24 @@ fn settings(spec: &TopicSpec) -> [(&'static str, String); 5] {
         ("retention.ms", age),
         ("retention.bytes", bytes),
     ]
+}
+
+/// The settings of a topic that keeps the newest value of each key.
+fn compacted() -> [(&'static str, String); 2] {
+    [("cleanup.policy", COMPACT.to_owned()), ("max.message.bytes", BATCH_BYTES_MAX.to_string())]
+}
+
+/// A topic that loses values by age as well would say that keys ended which did not.
+fn compacts(spec: &TopicSpec, standing: &ConfigResource) -> Result<(), LogError> {
+    match standing.get("cleanup.policy").and_then(|entry| entry.value.as_deref()) {
+        Some(found) if found != COMPACT => {
+            let detail = format!(
+                "it stands with cleanup.policy={found}, and {COMPACT} is needed: set it with kafka-configs.sh --alter, or name another topic"
+            );
+            Err(LogError::InvalidTopic { topic: spec.name.clone(), detail })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn differences(spec: &TopicSpec, standing: &ConfigResource) -> Result<(), LogError> {
@@ -195,6 +231,15 @@ mod tests {
         assert_eq!((value(&spec(), "retention.ms"), value(&spec(), "retention.bytes")), ("60000".to_owned(), "1000".to_owned()));
         let for_ever = TopicSpec { retention_age: None, retention_bytes: None, ..spec() };
         assert_eq!((value(&for_ever, "retention.ms"), value(&for_ever, "retention.bytes")), ("-1".to_owned(), "-1".to_owned()));
+    }
+
+    #[test]
+    fn a_topic_of_newest_values_that_loses_them_by_age_is_refused() {
+        compacts(&spec(), &standing("cleanup.policy", "compact")).unwrap();
+        for policy in ["delete", "compact,delete"] {
+            let refusal = compacts(&spec(), &standing("cleanup.policy", policy)).unwrap_err().to_string();
+            assert!(refusal.contains(policy), "{refusal}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(super) fn check_feed_media(format: Format, headers: &HeaderMap) -> Result<()
         Format::Csv => &["text/csv", "application/csv"],
         Format::Ndjson => &["application/x-ndjson", "application/ndjson", "application/jsonl"],
         Format::Json => &["application/json"],
+        Format::CloudEvents => &["application/cloudevents+json", "application/cloudevents-batch+json"],
     };
     let media = raw_essence(headers).unwrap_or_default();
     if wanted.contains(&media.as_str()) {
