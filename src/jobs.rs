@@ -31,13 +31,20 @@ pub(crate) async fn list(options: RowsOptions) -> Result<(), Failure> {
                 job.query_sha256.clone(),
                 as_of,
                 rows,
+                published(&job.definition, &options.place),
             ]
         })
         .collect();
     output::print(
-        &[output::texts(&["job", "question", "question_zh", "schedule", "query_sha256", "last_as_of", "rows"], &rows)?],
+        &[output::texts(&["job", "question", "question_zh", "schedule", "query_sha256", "last_as_of", "rows", "publishes_to"], &rows)?],
         options.format,
     )
+}
+
+/// Where a job's rows go beside its table.
+fn published(definition: &jobs::Definition, place: &Place) -> String {
+    let topic = definition.publish_topic.clone().unwrap_or_default();
+    if topic.is_empty() || place.log != "local" { topic } else { format!("{topic} (not now: it needs --log kafka://HOST:PORT)") }
 }
 
 async fn last_runs(place: &Place) -> Result<std::collections::HashMap<String, (String, String)>, Failure> {

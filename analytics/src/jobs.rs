@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use contract::topic;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use crate::session::sql_instant;
 
 pub mod gauges;
+pub mod publish;
 pub mod results;
 pub mod run;
 
@@ -91,6 +93,9 @@ pub struct Definition {
     /// Whether it also runs while no events come (what it says of silence changes with the clock).
     #[serde(default)]
     pub idle: bool,
+    /// The topic its newest rows are published to, for consumers outside; only a log on Kafka has such topics.
+    #[serde(default)]
+    pub publish_topic: Option<String>,
     /// The gauges its rows are shown as.
     #[serde(default, rename = "gauge")]
     pub gauges: Vec<GaugeDefinition>,
@@ -192,7 +197,21 @@ pub fn discover(own: Option<&Path>) -> Result<Vec<Job>, JobError> {
             tracing::info!(folder = %folder.display(), "a job of one's own takes the place of the one in the binary");
         }
     }
+    alone_in_their_topics(jobs.values())?;
     Ok(jobs.into_values().collect())
+}
+
+/// Two jobs in one topic would each end the other's keys.
+fn alone_in_their_topics<'a>(jobs: impl Iterator<Item = &'a Job>) -> Result<(), JobError> {
+    let mut owners = std::collections::BTreeMap::new();
+    for job in jobs {
+        let Some(topic) = &job.definition.publish_topic else { continue };
+        if let Some(owner) = owners.insert(topic, &job.name) {
+            let detail = format!("publish_topic \"{topic}\" is job \"{owner}\"'s already; a topic has the rows of one job");
+            return Err(JobError::Definition { job: job.name.clone(), detail });
+        }
+    }
+    Ok(())
 }
 
 /// The job of that name, or in that folder.
@@ -249,6 +268,11 @@ fn define(name: &str, definition: &str, query: &str) -> Result<Job, JobError> {
     let definition: Definition = toml::from_str(definition).map_err(|error| wrong(error.to_string()))?;
     if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_') {
         return Err(wrong("its folder's name is not of a-z, 0-9 and _".into()));
+    }
+    if let Some(topic) = definition.publish_topic.as_deref().filter(|name| !topic::is_name(name) || topic::ALL.contains(name)) {
+        return Err(wrong(format!(
+            "publish_topic \"{topic}\" is not the name of a topic of its own: letters, digits, dots, dashes, underscores"
+        )));
     }
     for gauge in &definition.gauges {
         if gauge.series_max == 0 || gauge.series_max > SERIES_MAX {

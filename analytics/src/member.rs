@@ -39,7 +39,7 @@ pub async fn run(
 ) -> Result<(), EngineError> {
     let consumer = Consumer::join(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
-    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs);
+    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
     let (leads, led) = watch::channel(false);
     let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));

@@ -8,10 +8,12 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray}
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::clock::Clock;
+use contract::log::EventLog;
 use contract::schema::time_type;
 use datafusion::error::DataFusionError;
 
 use super::gauges::Gauges;
+use super::publish::{Publication, PublishError};
 use super::results::ResultWriter;
 use super::{Job, JobError};
 use crate::lake::LakeError;
@@ -60,6 +62,17 @@ pub enum RunError {
         /// The cause.
         #[source]
         source: LakeError,
+    },
+    /// Its rows are kept, and could not be published.
+    #[error("could not publish the rows of job \"{job}\" to topic \"{topic}\"; they are kept, and published with its next run")]
+    Publish {
+        /// The job.
+        job: String,
+        /// The topic.
+        topic: String,
+        /// The cause.
+        #[source]
+        source: PublishError,
     },
 }
 
@@ -114,6 +127,7 @@ struct Scheduled {
     job: Job,
     gauges: Gauges,
     writer: Option<ResultWriter>,
+    publication: Option<Publication>,
     ran_at: Option<DateTime<Utc>>,
     ran_as_of: Option<DateTime<Utc>>,
     ran_version: Option<u64>,
@@ -127,6 +141,7 @@ pub struct Scheduler {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     jobs: Vec<Scheduled>,
+    log: Option<Arc<dyn EventLog>>,
 }
 
 impl Scheduler {
@@ -136,12 +151,29 @@ impl Scheduler {
             gauges: metrics.register_job(&job),
             job,
             writer: None,
+            publication: None,
             ran_at: None,
             ran_as_of: None,
             ran_version: None,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs }
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
+    }
+
+    /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
+    #[must_use]
+    pub fn publishing(mut self, log: Arc<dyn EventLog>) -> Self {
+        for scheduled in &mut self.jobs {
+            let Some(publication) = Publication::of(&scheduled.job) else { continue };
+            if log.keeps_latest() {
+                scheduled.publication = Some(publication);
+            } else {
+                let (job, topic) = (&scheduled.job.name, publication.topic());
+                tracing::warn!(job, topic, "the job's rows are not published: publish_topic needs a log on Kafka");
+            }
+        }
+        self.log = Some(log);
+        self
     }
 
     /// Runs what is due until `stop` resolves. A job that fails is logged, counted and tried again at its next time; the others
@@ -213,11 +245,22 @@ impl Scheduler {
         }
         let answer = answer(&scheduled.job, &world, as_of, now).await?;
         self.keep(index, &answer).await?;
+        // After they are kept: a process that no longer leads was refused there.
+        let published = self.publish(index, &answer).await;
         let scheduled = &mut self.jobs[index];
         scheduled.gauges.show(&answer, now);
+        published?;
         (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
         self.metrics.job_ran(&scheduled.job.name, as_of, (self.clock.now() - now).to_std().unwrap_or_default());
         Ok(())
+    }
+
+    async fn publish(&mut self, index: usize, answer: &Answer) -> Result<(), RunError> {
+        let Scheduled { job, publication: Some(publication), .. } = &mut self.jobs[index] else { return Ok(()) };
+        let Some(log) = &self.log else { return Ok(()) };
+        let published = publication.publish(log.as_ref(), job, answer).await;
+        let failed = |source| RunError::Publish { job: job.name.clone(), topic: publication.topic().to_owned(), source };
+        published.map(drop).map_err(failed)
     }
 
     async fn keep(&mut self, index: usize, answer: &Answer) -> Result<(), RunError> {
