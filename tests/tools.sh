@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the programs the tests talk to (psql, promtool, Chromium), what a real Kafka runs on (Java, Maven) and what drives the
+# Installs the programs the tests talk to (psql, promtool, Chromium), what a real Kafka runs on and is spoken to with (Java, Maven, kcat) and what drives the
 # browser, or names what is missing and how to get it.
 set -eu
 missing=""
@@ -11,7 +11,8 @@ need promtool prometheus
 need chromium chromium
 need npm npm
 need docker-compose docker-compose
-need java default-jre-headless
+need javac default-jdk-headless
+need kcat kcat
 need mvn maven
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -4,9 +4,13 @@
 mod demo_city;
 mod deployment;
 mod failures;
+mod feed_topics;
 mod kills;
 mod load;
 mod on_kafka;
+mod outside_producers;
 mod page;
+mod published_jobs;
+mod refused_by_kafka;
 mod second_chances;
 mod support;
