@@ -62,6 +62,15 @@ pub(crate) fn send(ingest: SocketAddr, source: &str, rate: u64, time: Duration) 
     sent
 }
 
+/// Tells probes to stop when it goes, so that what fails meanwhile ends the run and does not wait for them for ever.
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks until told to stop; what each answer shows.
 pub(crate) fn probe(stop: &AtomicBool, mut ask: impl FnMut() -> Option<u64>) -> Moments {
     let mut seen = Vec::new();
@@ -99,6 +108,7 @@ pub(crate) fn watch(doors: &Doors, rate: u64, time: Duration, since: fn(&Sent) -
     let (stop, began) = (AtomicBool::new(false), Instant::now());
     let (by_sql, by_metrics) = (Mutex::new(Moments::new()), Mutex::new(Moments::new()));
     let sent = std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             let (mut client, ask) = (Client::connect(doors.sql), request("POST", "/v1/sql", "application/json", &statement));
             let count = || serde_json::from_str::<serde_json::Value>(&client.ask(&ask).1).ok()?["rows"][0]["n"].as_u64();
@@ -112,7 +122,6 @@ pub(crate) fn watch(doors: &Doors, rate: u64, time: Duration, since: fn(&Sent) -
         });
         let sent = send(doors.ingest, "fresh", rate, time);
         std::thread::sleep(Duration::from_secs(3));
-        stop.store(true, Ordering::Relaxed);
         sent
     });
     let achieved = sent.last().unwrap().count as f64 / time.as_secs_f64();

@@ -24,6 +24,7 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let seen = watch(&doors, RATE, pace.freshness, |sent| sent.due);
     let mut figures: Vec<Figure> = Vec::new();
     for (visible, (what, most)) in seen.iter().zip(FLOORS) {
+        println!("  {what}: p50 {:.0} ms, p99 {:.0} ms", visible.p50_ms, visible.p99_ms);
         let missed = if visible.p99_ms <= most { "" } else { ", MISSED" };
         let bound = format!("floor p99 {most:.0} ms{missed}; Flink on Kafka, exactly once: p99 1,143 ms (recorded)");
         figures.push(visible.figure(format!("Kafka: due → visible in {what}, {RATE} events/s"), &bound));
