@@ -69,7 +69,8 @@ async fn with_job(session: &SessionContext, sql: &str, job: &Job) -> Result<Stri
     let mut replaced = asked.next().unwrap_or_default().to_owned();
     for (number, rest) in asked.enumerate() {
         let (arguments, after) = rest.split_once("')").ok_or("job(' has no end")?;
-        let statement = complete_text(&statement(job, arguments)?).map_err(|error| error.to_string())?;
+        let asked = statement(job, arguments)?;
+        let statement = complete_text(&asked).map_err(|error| error.to_string())?;
         let rows = session.sql(&statement).await.map_err(|error| error.to_string())?;
         let rows = rows.cache().await.map_err(|error| error.to_string())?;
         let table = format!("rows_of_job_{number}");
