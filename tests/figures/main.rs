@@ -47,6 +47,9 @@ struct Pace {
     freshness: Duration,
 }
 
+/// A part's name, and what measures it.
+type Part = (&'static str, fn(Pace) -> Vec<Figure>);
+
 /// Latencies and the share asked for, in milliseconds.
 fn quantile(latencies: &mut [Duration], share: f64) -> f64 {
     latencies.sort_unstable();
@@ -66,7 +69,7 @@ fn main() {
     let seconds = |long: u64, short: u64| Duration::from_secs(if quick { short } else { long });
     let pace = Pace { requests: seconds(10, 2), freshness: seconds(40, 8) };
     let mut figures = Vec::new();
-    let parts: [(&str, fn(Pace) -> Vec<Figure>); 4] = [
+    let parts: [Part; 4] = [
         ("requests", requests::figures),
         ("freshness", freshness::figures),
         ("files", files::figures),
