@@ -56,6 +56,9 @@ struct Pace {
     kafka_pairs: usize,
 }
 
+/// A part's name, and what measures it.
+type Part = (&'static str, fn(Pace) -> Vec<Figure>);
+
 /// Latencies and the share asked for, in milliseconds.
 fn quantile(latencies: &mut [Duration], share: f64) -> f64 {
     latencies.sort_unstable();
@@ -80,7 +83,7 @@ fn main() {
         kafka_pairs: if quick { 2 } else { 3 },
     };
     let mut figures = Vec::new();
-    let parts: [(&str, fn(Pace) -> Vec<Figure>); 6] = [
+    let parts: [Part; 6] = [
         ("requests", requests::figures),
         ("freshness", freshness::figures),
         ("files", files::figures),

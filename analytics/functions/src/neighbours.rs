@@ -50,16 +50,19 @@ impl Adjacency {
     fn push(&mut self, place: u32, list: impl Iterator<Item = u32>) {
         let start = self.targets.len();
         self.targets.extend(list.filter(|target| *target != place));
-        self.targets[start..].sort_unstable();
-        let mut kept = start;
-        for i in start..self.targets.len() {
-            if kept == start || self.targets[kept - 1] != self.targets[i] {
-                self.targets[kept] = self.targets[i];
-                kept += 1;
+        // Lists are mostly in order and without repeats already.
+        if !self.targets[start..].is_sorted_by(|a, b| a < b) {
+            self.targets[start..].sort_unstable();
+            let mut kept = start;
+            for i in start..self.targets.len() {
+                if kept == start || self.targets[kept - 1] != self.targets[i] {
+                    self.targets[kept] = self.targets[i];
+                    kept += 1;
+                }
             }
+            self.targets.truncate(kept);
         }
-        self.targets.truncate(kept);
-        self.offsets.push(u32::try_from(kept).expect("the reader of the lists bounds them below 2^32 targets"));
+        self.offsets.push(u32::try_from(self.targets.len()).expect("the reader of the lists bounds them below 2^32 targets"));
     }
 
     /// The number of places.
@@ -94,14 +97,44 @@ impl Observations {
     {
         let (places, rows) = places(grids, values);
         let kept: Vec<f64> = rows.iter().zip(values).filter_map(|(row, value)| row.is_ok().then_some((*value)?)).collect();
+        let names: Vec<K> = rows.iter().zip(grids).filter_map(|(row, grid)| row.is_ok().then_some((*grid)?)).collect();
+        let mut finder = Finder { places, names, steps: Vec::new() };
         let mut neighbours = Adjacency::with_capacity(kept.len());
         for (row, list) in rows.iter().zip(lists) {
             if let Ok(place) = row {
-                neighbours.push(*place, list.into_iter().filter_map(|name| places.get(&name).copied()));
+                neighbours.push(*place, list.into_iter().enumerate().filter_map(|(i, name)| finder.find(*place, i, name)));
             }
         }
         assert_eq!(neighbours.len(), kept.len(), "there is a list for each row");
         Self { values: kept, rows, neighbours }
+    }
+}
+
+/// Finds the place of a name, and looks first where the last list leads to expect it: in a table in the order of the map, the
+/// neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
+struct Finder<K> {
+    places: HashMap<K, u32>,
+    /// The name of each place.
+    names: Vec<K>,
+    /// How many places away the neighbour was that stood there in the last list.
+    steps: Vec<i64>,
+}
+
+impl<K: Copy + Eq + Hash> Finder<K> {
+    /// The place of the `index`-th neighbour of `place`.
+    fn find(&mut self, place: u32, index: usize, name: K) -> Option<u32> {
+        if index >= self.steps.len() {
+            self.steps.resize(index + 1, 0);
+        }
+        let guess = i64::from(place) + self.steps[index];
+        if let Ok(guess) = u32::try_from(guess)
+            && self.names.get(guess as usize) == Some(&name)
+        {
+            return Some(guess);
+        }
+        let found = *self.places.get(&name)?;
+        self.steps[index] = i64::from(found) - i64::from(place);
+        Some(found)
     }
 }
 

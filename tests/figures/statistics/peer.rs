@@ -35,8 +35,8 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         // It waits for another line; what it has to say was said.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
