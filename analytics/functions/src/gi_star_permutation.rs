@@ -49,11 +49,17 @@ pub(crate) static FUNCTION: Function = Function {
     evaluate,
 };
 
+/// The most neighbours of a grid: the sum of their deviations, of 51 bits and a sign each, must fit 64 bits.
+const NEIGHBOURS_MAX: usize = 1 << 12;
+
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let observed = observe(arguments, FUNCTION.name)?;
     let replicates = arguments.integer_option(3, 1..=999_999)? as usize;
     let seed = arguments.integer_option(4, i64::MIN..=i64::MAX)? as u64;
     let most = observed.neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
+    if most > NEIGHBOURS_MAX {
+        return exec_err!("a grid of gi_star_permutation has {most} neighbours, more than {NEIGHBOURS_MAX}: that is no neighbourhood");
+    }
     if (most + 1).saturating_mul(replicates) > DRAWS_MAX {
         return exec_err!(
             "gi_star_permutation would draw {replicates} times for a grid of {most} neighbours, more than {DRAWS_MAX} in all: \
