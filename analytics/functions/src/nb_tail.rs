@@ -43,7 +43,12 @@ fn tail(cases: f64, mean: f64, dispersion: f64) -> Option<f64> {
         return None;
     }
     let cases = cases as u64;
-    Some(if cases == 0 { 1.0 } else { counts.tail(cases - 1).clamp(0.0, 1.0) })
+    if cases == 0 {
+        return Some(1.0);
+    }
+    // Below the smallest number it stays there: a p of 0 would claim certainty, which only a mean of 0 gives.
+    let least = if mean > 0.0 { f64::MIN_POSITIVE } else { 0.0 };
+    Some(counts.tail(cases - 1).clamp(least, 1.0))
 }
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
