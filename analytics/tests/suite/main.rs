@@ -6,5 +6,6 @@
 mod functions;
 mod jobs;
 mod orders;
+mod partitions;
 mod slt;
 mod upkeep;
