@@ -7,7 +7,7 @@ use super::reference::{self, Table};
 
 const SIX: [(f64, f64, f64); 6] = [(0.0, 0.0, 0.0), (0.1, 0.0, 1.0), (0.2, 0.0, 2.0), (5.0, 5.0, 1.0), (5.1, 5.0, 9.0), (9.0, 0.0, 4.0)];
 
-fn orders(times: &mut Vec<f64>, start: usize, visit: &mut impl FnMut(&[f64])) {
+fn orders(times: &mut [f64], start: usize, visit: &mut impl FnMut(&[f64])) {
     if start == times.len() {
         return visit(times);
     }

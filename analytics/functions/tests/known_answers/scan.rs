@@ -23,7 +23,7 @@ fn highest(study: &Study) -> f64 {
 }
 
 /// Each different order of the days once.
-fn orders(days: &mut Vec<usize>, start: usize, visit: &mut impl FnMut(&[usize])) {
+fn orders(days: &mut [usize], start: usize, visit: &mut impl FnMut(&[usize])) {
     if start == days.len() {
         return visit(days);
     }

@@ -91,7 +91,7 @@ impl City {
 }
 
 /// All different orders of days.
-fn orders(days: &mut Vec<i64>, start: usize, visit: &mut impl FnMut(&[i64])) {
+fn orders(days: &mut [i64], start: usize, visit: &mut impl FnMut(&[i64])) {
     if start == days.len() {
         return visit(days);
     }
