@@ -9,7 +9,7 @@
 //! Cautions: p is one-sided toward the side of z; double it for a two-sided test. It cannot be below 1/(R+1), so over 1,000
 //! grids with `fdr` 999 permutations cannot find anything at q < 0.05 unless many are hot: take more. esda leaves ties out on
 //! the low side, which makes its p smaller there; here ties count on both. The same seed gives the same p, whatever the
-//! order of rows or the number of threads.
+//! order of rows or the number of threads. A grid of more than 4,096 neighbours is refused.
 //! Worked example: `monte_carlo_approaches_the_exact_tail` in `gi_star_permutation/null.rs`.
 
 mod null;

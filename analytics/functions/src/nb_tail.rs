@@ -6,7 +6,8 @@
 //! Source: as `nb_upper`, Noufaily et al. (2013), Statistics in Medicine 32(7); probabilities after Loader (2000).
 //!
 //! Cautions: φ is variance / mean, at most 10⁴, not the size. A mean estimated from few bins makes p too small; add what the
-//! estimate may err by to the dispersion. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
+//! estimate may err by to the dispersion. A tail below
+//! the smallest number stays there; it is 0 only where the mean is 0. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
 //! of a case are cut off. Worked example: `tail_of_three_of_mean_one` here.
 
 use arrow::array::ArrayRef;
