@@ -101,10 +101,11 @@ impl<'a> Arguments<'a> {
     /// An option that holds for the whole call, as a number.
     pub fn number_option(&self, index: usize) -> Result<Option<f64>> {
         let given = match self.columns.get(index) {
-            Some(column) => self.single(index, as_float64_array(column)?.iter())?,
+            // By their bits, so that NaN in every row is one value, to be refused as such.
+            Some(column) => self.single(index, as_float64_array(column)?.iter().map(|given| given.map(|x| (x + 0.0).to_bits())))?,
             None => None,
         };
-        Ok(given.or(self.default_number(index)))
+        Ok(given.map(f64::from_bits).or(self.default_number(index)))
     }
 
     /// An option that holds for the whole call, as a day: see [`Self::days`].
@@ -163,7 +164,7 @@ impl<'a> Arguments<'a> {
         if months != 0 {
             return exec_err!("{} of {} counts months, whose length varies: give days or hours", argument.name, self.function.name);
         }
-        Ok(i64::from(days) * MICROSECONDS_A_DAY + nanoseconds / 1000)
+        Ok(i64::from(days).saturating_mul(MICROSECONDS_A_DAY).saturating_add(nanoseconds / 1000))
     }
 
     /// An option that holds for the whole call, as a whole number within `bounds`.
@@ -212,7 +213,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Days × this many fit 64 bits for any 32-bit number of days.
+/// 64 bits hold 292,000 years of them; a longer span is taken for that long.
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
 /// A column of texts in any of Arrow's encodings, read without copying.

@@ -8,12 +8,17 @@
 //!
 //! Cautions: EARS knows no weekday: use weeks, or standardize days by weekday first. C3 of R's surveillance
 //! (`earsC(method = "C3")`, 1.20 to 1.26) leaves the current bin out, against its own manual, and alarms a bin late; this is
-//! the definition. A missing bin is not zero: bins whose baseline holds one have no answer (`incomplete_bin`).
+//! the definition. A missing bin is not zero: bins whose baseline holds one have no answer (`incomplete_bin`); NaN and infinity
+//! count as missing, and a score or bound beyond the largest number is `out_of_range`.
 //! With `min_sigma` 0 a baseline of equal bins has no score (`zero_variance`), yet what is above it alarms.
+//! For a series that grows bin by bin: [`Ring`], which keeps twelve bins and gives the same bits.
 //! Worked example: `c1_of_series_a` in `ears/charts.rs`.
 
 mod charts;
 mod documentation;
+mod ring;
+
+pub use ring::Ring;
 
 pub use charts::{BASELINE, GUARD, Setting, Surge, cumulative, shewhart};
 
@@ -76,13 +81,19 @@ type Chart = fn(&[Option<f64>], Setting) -> Vec<std::result::Result<Surge, Reaso
 
 fn chart(arguments: &Arguments<'_>, compute: Chart) -> Result<ArrayRef> {
     let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
-    let surges = compute(&values, setting(arguments)?);
+    let surges: Vec<_> = compute(&values, setting(arguments)?).into_iter().map(|surge| surge.and_then(in_range)).collect();
     arguments.answer(vec![
         numbers(surges.iter().map(|s| s.ok()?.score)),
         numbers(surges.iter().map(|s| Some(s.ok()?.upper))),
         booleans(surges.iter().map(|s| Some(s.ok()?.alarm))),
         texts(surges.iter().map(reason)),
     ])
+}
+
+/// A score or bound beyond the largest double is none.
+fn in_range(surge: Surge) -> std::result::Result<Surge, Reason> {
+    let sound = surge.upper.is_finite() && surge.score.is_none_or(f64::is_finite);
+    if sound { Ok(surge) } else { Err(Reason::OutOfRange) }
 }
 
 fn reason(surge: &std::result::Result<Surge, Reason>) -> Option<&'static str> {

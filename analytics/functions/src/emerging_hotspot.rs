@@ -10,7 +10,8 @@
 //! Source: the Emerging Hot Spot Analysis of ArcGIS Pro, by its published descriptions, with our reading of what they leave
 //! open: a former cold spot hot for the first time is *new*; the side of the final step decides. Not compared with ArcGIS.
 //!
-//! Cautions: q should come from `fdr` a step. A step whose z or q is NULL is left out, so the final step is the last one known.
+//! Cautions: q should come from `fdr` a step. A step whose z is NULL or not finite, or whose q is NULL or outside 0 to 1, is left
+//! out, so the final step is the last one known.
 //! Needs 10 steps. Worked example: `histories_have_their_class` in `emerging_hotspot/class.rs`.
 
 mod class;
@@ -47,7 +48,7 @@ pub(crate) static FUNCTION: Function = Function {
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let pairs = arguments.numbers(0)?.iter().zip(arguments.numbers(1)?);
-    let known = pairs.filter_map(|(z, q)| z.zip(q)).filter(|(z, q)| z.is_finite() && !q.is_nan());
+    let known = pairs.filter_map(|(z, q)| z.zip(q)).filter(|(z, q)| z.is_finite() && (0.0..=1.0).contains(q));
     let steps: Vec<(f64, f64)> = known.collect();
     let class = classify(&steps);
     arguments.answer(vec![

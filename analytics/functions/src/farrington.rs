@@ -94,7 +94,7 @@ const ARGUMENTS: &[Argument] = &[
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
     let setting = setting(arguments)?;
-    let verdicts: Vec<_> = (0..values.len()).map(|t| judge(&values, t, &setting)).collect();
+    let verdicts: Vec<_> = (0..values.len()).map(|t| judge(&values, t, &setting).and_then(in_range)).collect();
     arguments.answer(vec![
         numbers(verdicts.iter().map(|v| Some(v.ok()?.expected))),
         numbers(verdicts.iter().map(|v| Some(v.ok()?.upper))),
@@ -104,6 +104,12 @@ fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
         booleans(verdicts.iter().map(|v| Some(v.ok()?.trend))),
         texts(verdicts.iter().map(reason)),
     ])
+}
+
+/// What is beyond the largest double is no answer.
+fn in_range(verdict: Verdict) -> std::result::Result<Verdict, Reason> {
+    let parts = [verdict.expected, verdict.upper, verdict.dispersion];
+    if parts.iter().all(|part| part.is_finite()) { Ok(verdict) } else { Err(Reason::OutOfRange) }
 }
 
 fn reason(verdict: &std::result::Result<Verdict, Reason>) -> Option<&'static str> {

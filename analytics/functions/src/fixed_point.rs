@@ -4,6 +4,11 @@
 //! incremental sum drifts away from the full one. Here every value becomes an integer multiple of one power of two, chosen
 //! so that the largest magnitude needs [`BITS`] bits; all sums are then integer sums, exact in any order. Counts (integers up
 //! to 2^50) lose nothing; other values are rounded to 2^-51 of the largest, which a double of that size does to within 2^-53.
+//! [`Moving`] keeps the same sums while values change one at a time.
+
+mod moving;
+
+pub use moving::{Change, Moments, Moving};
 
 /// Bits for the largest magnitude: a deviation then has 51, its square 102, and [`ROWS_MAX`] of them fit 128.
 const BITS: i32 = 50;
@@ -82,7 +87,12 @@ fn power_of_two(e: i32) -> f64 {
 
 fn rounded_mean(each: &[i64]) -> i64 {
     let sum: i128 = each.chunks(BLOCK).map(|block| i128::from(block.iter().sum::<i64>())).sum();
-    let n = each.len().max(1) as i128;
+    rounded(sum, each.len())
+}
+
+/// Σ / n to the nearest integer, halves upward; 0 of nothing.
+fn rounded(sum: i128, n: usize) -> i64 {
+    let n = n.max(1) as i128;
     let (quotient, rest) = (sum.div_euclid(n), sum.rem_euclid(n));
     let mean = if 2 * rest >= n { quotient + 1 } else { quotient };
     i64::try_from(mean).expect("a mean of 51-bit integers has 51 bits")

@@ -10,11 +10,16 @@
 //! Cautions: p is that of one grid; over a map use `fdr`. The normal approximation is poor with few neighbours or sparse
 //! counts: `gi_star_permutation` then. NULL where all values are equal or the neighbourhood is the whole map. What counts as
 //! a value, and what becomes of doubled and unknown grids: [`crate::Observations`].
+//! For maps that change a few grids at a time: [`MovingMap`], and [`Cube`] for space and time, with the same bits.
 //! Worked example: `six_points_within_fifteen` in `gi_star/scores.rs`.
 
 mod documentation;
+mod cube;
+mod moving;
 mod scores;
 
+pub use cube::Cube;
+pub use moving::{MovingMap, Readers};
 pub use scores::z_scores;
 
 use arrow::array::{Array, ArrayRef};

@@ -9,7 +9,7 @@
 //! Cautions: p is one-sided toward the side of z; double it for a two-sided test. It cannot be below 1/(R+1), so over 1,000
 //! grids with `fdr` 999 permutations cannot find anything at q < 0.05 unless many are hot: take more. esda leaves ties out on
 //! the low side, which makes its p smaller there; here ties count on both. The same seed gives the same p, whatever the
-//! order of rows or the number of threads.
+//! order of rows or the number of threads. A grid of more than 4,096 neighbours is refused.
 //! Worked example: `monte_carlo_approaches_the_exact_tail` in `gi_star_permutation/null.rs`.
 
 mod documentation;
@@ -50,11 +50,17 @@ pub(crate) static FUNCTION: Function = Function {
     evaluate,
 };
 
+/// The most neighbours of a grid: the sum of their deviations, of 51 bits and a sign each, must fit 64 bits.
+const NEIGHBOURS_MAX: usize = 1 << 12;
+
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let observed = observe(arguments, FUNCTION.name)?;
     let replicates = arguments.integer_option(3, 1..=999_999)? as usize;
     let seed = arguments.integer_option(4, i64::MIN..=i64::MAX)? as u64;
     let most = observed.neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
+    if most > NEIGHBOURS_MAX {
+        return exec_err!("a grid of gi_star_permutation has {most} neighbours, more than {NEIGHBOURS_MAX}: that is no neighbourhood");
+    }
     if (most + 1).saturating_mul(replicates) > DRAWS_MAX {
         return exec_err!(
             "gi_star_permutation would draw {replicates} times for a grid of {most} neighbours, more than {DRAWS_MAX} in all: \

@@ -48,7 +48,7 @@ pub use documentation::{
     documentation,
 };
 pub use elsewhere::{ELSEWHERE, Elsewhere};
-pub use fixed_point::{Deviations, ROWS_MAX};
+pub use fixed_point::{Change, Deviations, Moments, Moving, ROWS_MAX};
 pub use function::{Argument, DefaultValue, Function, Kind, Output, Returns, Type};
 pub use neighbours::{Adjacency, Observations};
 pub use normal::{quantile, two_sided_p, upper_p};

@@ -6,7 +6,8 @@
 //! Source: as `nb_upper`, Noufaily et al. (2013), Statistics in Medicine 32(7); probabilities after Loader (2000).
 //!
 //! Cautions: φ is variance / mean, at most 10⁴, not the size. A mean estimated from few bins makes p too small; add what the
-//! estimate may err by to the dispersion. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
+//! estimate may err by to the dispersion. A tail below
+//! the smallest number stays there; it is 0 only where the mean is 0. NULL for a negative or unknown count, mean or dispersion, or one beyond 10⁹; parts
 //! of a case are cut off. Worked example: `tail_of_three_of_mean_one` here.
 
 mod documentation;
@@ -44,7 +45,12 @@ fn tail(cases: f64, mean: f64, dispersion: f64) -> Option<f64> {
         return None;
     }
     let cases = cases as u64;
-    Some(if cases == 0 { 1.0 } else { counts.tail(cases - 1).clamp(0.0, 1.0) })
+    if cases == 0 {
+        return Some(1.0);
+    }
+    // Below the smallest number it stays there: a p of 0 would claim certainty, which only a mean of 0 gives.
+    let least = if mean > 0.0 { f64::MIN_POSITIVE } else { 0.0 };
+    Some(counts.tail(cases - 1).clamp(least, 1.0))
 }
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {

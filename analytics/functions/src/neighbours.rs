@@ -80,6 +80,24 @@ impl Adjacency {
         &self.targets[self.offsets[place] as usize..self.offsets[place + 1] as usize]
     }
 
+    /// For each place those that have it beside them: whose sums a change there changes.
+    pub fn reversed(&self) -> Self {
+        let mut offsets = vec![0_u32; self.len() + 1];
+        self.targets.iter().for_each(|target| offsets[*target as usize + 1] += 1);
+        for place in 1..offsets.len() {
+            offsets[place] += offsets[place - 1];
+        }
+        let (mut next, mut targets) = (offsets.clone(), vec![0; self.targets.len()]);
+        for (place, beside) in (0_u32..).zip(self.iter()) {
+            for target in beside {
+                let end = &mut next[*target as usize];
+                targets[*end as usize] = place;
+                *end += 1;
+            }
+        }
+        Self { offsets, targets }
+    }
+
     /// The neighbours of every place in turn.
     pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
         self.offsets.windows(2).map(|bounds| &self.targets[bounds[0] as usize..bounds[1] as usize])
@@ -208,6 +226,14 @@ mod tests {
         let twice = Err(Reason::DuplicateGrid);
         assert_eq!(o.rows, [twice, Ok(0), twice, twice]);
         assert!(o.neighbours.of(0).is_empty());
+    }
+
+    #[test]
+    fn reversed_lists_name_those_who_named_a_place() {
+        let lists = Adjacency::from_lists([vec![1, 2], vec![2], vec![], vec![0, 2]].into_iter());
+        let reversed = lists.reversed();
+        assert_eq!((0..4).map(|place| reversed.of(place)).collect::<Vec<_>>(), [&[3][..], &[0], &[0, 1, 3], &[]]);
+        assert_eq!(reversed.reversed(), lists);
     }
 
     #[test]

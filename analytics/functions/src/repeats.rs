@@ -7,6 +7,8 @@
 //!
 //! Cautions: the first contact of a key may have had one before the data begin (left-censored): count such keys. Order is by
 //! `at` itself, so the window needs no ORDER BY. A row whose time is NULL has no answer and counts for nothing.
+//! Of contacts at one moment any may be taken for the first; together their answers are the same. A span longer than 292,000 years
+//! is taken for that long.
 //! Worked example: `a_matter_that_comes_back` in `repeats/contacts.rs`.
 
 mod contacts;

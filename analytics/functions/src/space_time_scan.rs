@@ -15,6 +15,7 @@
 //! the whole period: a feed that starts late, or grids growing unevenly for a year, look like clusters. The newest day must
 //! be complete. Days are whole; points in time are cut to days as far apart as those of the first row. Of grids equally far
 //! the western, then the southern enters first, as in SaTScan. Rows with a NULL part are left out: missing is not zero.
+//! For one scan a day: [`Watch`], which keeps circles and counts from day to day, with the same bits.
 //! Worked example: `four_places_on_a_line` in `space_time_scan/clusters.rs`.
 
 mod circles;
@@ -22,9 +23,11 @@ mod clusters;
 mod null;
 mod thresholds;
 mod documentation;
+mod watch;
 
 pub use circles::{Circles, Limits, MEMBERS_MAX, Metric, Place};
 pub use clusters::{CASES_MAX, Cluster, STEPS_MAX, Scan, Study, gumbel_p, log_likelihood_ratio, monte_carlo_p};
+pub use watch::{Refused, Watch};
 
 use std::collections::HashMap;
 
@@ -224,11 +227,7 @@ fn grids<'a, 'r>(rows: &'r [Row<'a>]) -> Result<Vec<&'r Row<'a>>> {
 /// The cases up to the last day, by grid and by days before the last.
 fn study(rows: &[Row<'_>], grids: &[&Row<'_>], calendar: &Calendar, windows: usize) -> Result<Study> {
     let places: HashMap<&str, usize> = grids.iter().enumerate().map(|(i, row)| (row.grid, i)).collect();
-    let mut study = Study {
-        places: grids.iter().map(|row| Place { x: row.x, y: row.y, cases: 0 }).collect(),
-        windows,
-        recent: vec![0; grids.len() * windows],
-    };
+    let mut study = Study::of(grids.iter().map(|row| Place { x: row.x, y: row.y, cases: 0 }).collect(), windows);
     let mut total = 0.0;
     for row in rows.iter().filter(|row| calendar.number(row.day) <= calendar.last) {
         if row.cases < 0.0 || row.cases.fract() != 0.0 {
@@ -238,12 +237,8 @@ fn study(rows: &[Row<'_>], grids: &[&Row<'_>], calendar: &Calendar, windows: usi
         if total > f64::from(CASES_MAX) {
             return exec_err!("space_time_scan got more than {CASES_MAX} cases: take fewer days or categories");
         }
-        let place = places[row.grid];
         let lag = calendar.last - calendar.number(row.day);
-        study.places[place].cases += row.cases as u32;
-        if lag < windows as f64 {
-            study.recent[place * windows + lag as usize] += row.cases as u32;
-        }
+        study.add(places[row.grid], lag as usize, row.cases as u32);
     }
     Ok(study)
 }
@@ -257,8 +252,7 @@ fn circles(arguments: &Arguments<'_>, study: &Study, metric: Metric) -> Result<C
     if radius.is_nan() || radius < 0.0 {
         return exec_err!("max_radius of space_time_scan is {radius}: give a distance from 0");
     }
-    let total: u32 = study.places.iter().map(|place| place.cases).sum();
-    match Circles::around(&study.places, metric, Limits { cases: f64::from(total) * share, radius }) {
+    match Circles::around(&study.places, metric, Limits { cases: f64::from(study.total()) * share, radius }) {
         Some(circles) => Ok(circles),
         None => exec_err!("space_time_scan has circles of more than {MEMBERS_MAX} grids together: give a max_radius"),
     }

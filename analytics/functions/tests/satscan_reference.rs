@@ -7,67 +7,9 @@ mod reference;
 
 use std::collections::HashMap;
 
-use functions::space_time_scan::{Circles, Cluster, Limits, Metric, Place, Scan, Study, gumbel_p, monte_carlo_p};
-
-/// A data set as the scan takes it, with the names of its places.
-struct Sample {
-    names: Vec<String>,
-    study: Study,
-    circles: Circles,
-}
-
-/// Words of each line of a file.
-fn words(file: &str) -> Option<Vec<Vec<String>>> {
-    let text = reference::text(file)?;
-    Some(text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).filter(|line: &Vec<_>| !line.is_empty()).collect())
-}
-
-fn number(word: &str) -> f64 {
-    word.parse().unwrap()
-}
-
-/// Days since March of year 0, of a date as 2001/11/24.
-fn day(date: &str) -> u32 {
-    let parts: Vec<u32> = date.split('/').map(|part| part.parse().unwrap()).collect();
-    let (year, month) = if parts[1] > 2 { (parts[0], parts[1] - 3) } else { (parts[0] - 1, parts[1] + 9) };
-    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + parts[2]
-}
-
-/// Reads places (name, x, y in that order) and cases (name, number, date); the study ends on `end`.
-fn sample(places: Vec<(String, f64, f64)>, cases: &[Vec<String>], metric: Metric, end: &str, windows: usize, radius: f64) -> Sample {
-    let mut places = places;
-    places.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)));
-    let names: Vec<String> = places.iter().map(|place| place.0.clone()).collect();
-    let index: HashMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-    let mut study = Study {
-        places: places.iter().map(|(_, x, y)| Place { x: *x, y: *y, cases: 0 }).collect(),
-        windows,
-        recent: vec![0; places.len() * windows],
-    };
-    for case in cases {
-        let (place, count) = (index[case[0].as_str()], case[1].parse::<u32>().unwrap());
-        let lag = (day(end) - day(&case[2])) as usize;
-        study.places[place].cases += count;
-        if lag < windows {
-            study.recent[place * windows + lag] += count;
-        }
-    }
-    let total: u32 = study.places.iter().map(|place| place.cases).sum();
-    let circles = Circles::around(&study.places, metric, Limits { cases: f64::from(total) / 2.0, radius }).unwrap();
-    Sample { names, study, circles }
-}
-
-fn new_york() -> Option<Sample> {
-    let places = words("satscan_sample/NYCfever.geo")?.into_iter().map(|w| (w[0].clone(), number(&w[2]), number(&w[1])));
-    let cases = words("satscan_sample/NYCfever.cas").expect("both files come together");
-    Some(sample(places.collect(), &cases, Metric::Wgs84, "2001/11/24", 7, 3.0))
-}
-
-fn plane(name: &str, end: &str) -> Option<Sample> {
-    let places = words(&format!("satscan_official/{name}.geo"))?.into_iter().map(|w| (w[0].clone(), number(&w[1]), number(&w[2])));
-    let cases = words(&format!("satscan_official/{name}.cas")).expect("both files come together");
-    Some(sample(places.collect(), &cases, Metric::Plane, end, 14, f64::INFINITY))
-}
+use functions::recurrence_interval::recurrence_interval;
+use functions::space_time_scan::{Cluster, Scan, gumbel_p, monte_carlo_p};
+use reference::satscan::{OUTPUTS, Sample, day, kolmogorov_smirnov, new_york, number, of_output, plane, simulated, words};
 
 /// The clusters SaTScan reports, one after the other; `replications` of ours against those it made.
 fn check(sample: &Sample, output: &str, end: &str, replications: usize) {
@@ -76,8 +18,7 @@ fn check(sample: &Sample, output: &str, end: &str, replications: usize) {
     let null = scan.null(replications, 1);
     let official = words(&format!("satscan_official/{output}.col.txt")).expect("both files come together");
     let members = words(&format!("satscan_official/{output}.gis.txt")).expect("both files come together");
-    let simulated = words(&format!("satscan_official/{output}.llr.txt")).expect("both files come together");
-    let theirs: Vec<f64> = simulated.iter().skip(1).map(|w| number(&w[0])).collect();
+    let theirs = simulated(output);
     let spread = (1.0 / replications as f64 + 1.0 / theirs.len() as f64).sqrt();
     for (line, cluster) in official.iter().skip(1).zip(&clusters) {
         let places = scan.places_of(cluster);
@@ -97,8 +38,13 @@ fn check(sample: &Sample, output: &str, end: &str, replications: usize) {
         let (p, expected) = (monte_carlo_p(cluster.llr, &null), number(&line[10]));
         let error = 4.0 * (expected * (1.0 - expected)).sqrt() * spread + 1.0 / replications as f64;
         assert!((p - expected).abs() < error, "p of cluster {}: {p}, SaTScan {expected}", line[0]);
+        let (interval, expected) = (recurrence_interval(expected, 1.0).unwrap().round(), number(&line[11]));
+        assert_eq!(interval, expected, "recurrence interval of cluster {}", line[0]);
     }
     assert!(clusters.len() >= official.len() - 1, "SaTScan reports {} clusters", official.len() - 1);
+    let places: Vec<u32> = clusters.iter().flat_map(|cluster| scan.places_of(cluster).to_vec()).collect();
+    let different: std::collections::HashSet<u32> = places.iter().copied().collect();
+    assert_eq!(different.len(), places.len(), "no place stands in two clusters");
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let deviation = (theirs.iter().map(|x| (x - mean(&theirs)).powi(2)).sum::<f64>() / theirs.len() as f64).sqrt();
     let difference = (mean(&null) - mean(&theirs)).abs();
@@ -113,6 +59,63 @@ fn fever_of_new_york_matches() {
     let scan = Scan::new(&sample.study, &sample.circles);
     let p = gumbel_p(scan.clusters()[0].llr, &scan.null(4999, 1)).unwrap();
     assert!((p - 0.216983).abs() < 0.03, "{p}");
+}
+
+/// The ratios of 9,999 replicates have the distribution of SaTScan's 999.
+#[test]
+fn simulated_ratios_have_the_distribution_of_satscan() {
+    for output in OUTPUTS.into_iter().filter(|output| *output != "out_NYCSpaceTimePermutation") {
+        let Some((sample, _)) = of_output(output) else { return };
+        let null = Scan::new(&sample.study, &sample.circles).null(9999, 1);
+        let p = kolmogorov_smirnov(&null, &simulated(output));
+        eprintln!("{output}: Kolmogorov-Smirnov p {p:.3} of {} against {} ratios", null.len(), simulated(output).len());
+        assert!(p > 0.01, "{output}: {p}");
+    }
+}
+
+#[test]
+fn the_distributions_of_two_other_cities_are_told_apart() {
+    if let (Some(a), Some(b)) =
+        (new_york().map(|_| simulated("out_NYCSpaceTimePermutation_full999")), words("satscan_official/out_stp_ties.llr.txt"))
+    {
+        assert!(kolmogorov_smirnov(&a, &b.iter().skip(1).map(|w| number(&w[0])).collect::<Vec<_>>()) < 1e-9);
+    }
+}
+
+/// A cluster that ended on any day: each day in turn taken for the last, cases after it counted as cases of their places.
+#[test]
+fn the_best_past_circle_around_each_zip_code_of_new_york_matches() {
+    let Some(sample) = new_york() else { return };
+    let expected = reference::read("scan/nycfever_stp_retrospective_expected.csv").expect("both files come together");
+    let cases = words("satscan_sample/NYCfever.cas").expect("both files come together");
+    let index: HashMap<&str, usize> = sample.names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let mut best: HashMap<String, Cluster> = HashMap::new();
+    for last in day("2001/11/1")..=day("2001/11/24") {
+        let mut study = sample.study.clone();
+        study.recent.fill(0);
+        for case in &cases {
+            let lag = i64::from(last) - i64::from(day(&case[2]));
+            if (0..study.windows as i64).contains(&lag) {
+                study.recent[index[case[0].as_str()] * study.windows + lag as usize] += case[1].parse::<u32>().unwrap();
+            }
+        }
+        for cluster in Scan::new(&study, &sample.circles).best_of_each_place() {
+            let known = best.entry(sample.names[cluster.center].clone()).or_insert(cluster);
+            if cluster.llr > known.llr {
+                *known = cluster;
+            }
+        }
+    }
+    let columns = ["llr", "expected", "cases"].map(|name| expected.numbers(name));
+    let mut compared = 0;
+    for (row, zip) in expected.texts("centre").iter().enumerate().filter(|(row, _)| columns[2][*row] >= 2.0) {
+        compared += 1;
+        let cluster = best[zip];
+        for (got, expected) in [cluster.llr, cluster.expected, f64::from(cluster.observed)].iter().zip(&columns) {
+            assert!((got - expected[row]).abs() < 1e-6, "around {zip}: {got}, expected {}", expected[row]);
+        }
+    }
+    assert!(compared > 30, "{compared} circles hold two cases");
 }
 
 #[test]

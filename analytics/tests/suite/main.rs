@@ -7,6 +7,7 @@ mod backtest;
 mod functions;
 mod jobs;
 mod orders;
+mod partitions;
 mod slt;
 mod upkeep;
 mod why;

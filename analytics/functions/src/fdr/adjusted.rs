@@ -8,7 +8,8 @@ pub fn q_values(p: &[f64]) -> Vec<f64> {
     let mut q = vec![f64::NAN; p.len()];
     let mut least = 1.0_f64;
     for (rank, i) in order.iter().enumerate().rev() {
-        least = least.min(n * p[*i as usize] / (rank + 1) as f64);
+        // n p / n may round to below p, which no q is.
+        least = least.min((n * p[*i as usize] / (rank + 1) as f64).max(p[*i as usize]));
         q[*i as usize] = least;
     }
     q

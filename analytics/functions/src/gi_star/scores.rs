@@ -15,24 +15,44 @@ pub fn z_scores(deviations: &Deviations, neighbours: &Adjacency) -> Vec<f64> {
     let places = each.iter().zip(neighbours.iter());
     places
         .map(|(own, beside)| {
-            // Four at a time: a processor loads them side by side, and whole numbers may be added in any order.
-            let (fours, rest) = beside.as_chunks::<4>();
-            let at = |place: u32| each[place as usize];
-            let most = fours.iter().fold(*own, |sum, [a, b, c, d]| sum + ((at(*a) + at(*b)) + (at(*c) + at(*d))));
-            let sum = rest.iter().fold(most, |sum, other| sum + at(*other));
-            (sum as f64 - (beside.len() + 1) as f64 * deviations.remainder) * scales[beside.len()]
+            let sum = local_sum(each, *own, beside);
+            score(sum, beside.len() + 1, deviations.remainder, scales[beside.len()])
         })
         .collect()
 }
 
-/// 1 / ( S · sqrt( [n k − k²] / (n − 1) ) ), NaN if undefined.
+/// Neighbours whose deviations, of 51 bits and a sign, add up to less than 2^63 with that of the grid itself.
+const ADDED_MAX: usize = (1 << 12) - 2;
+
+/// Σ over a grid and those beside it, in units; exact in a double up to 2^53 and rounded once beyond.
+#[inline]
+fn local_sum(each: &[i64], own: i64, beside: &[u32]) -> f64 {
+    if beside.len() > ADDED_MAX {
+        return beside.iter().fold(i128::from(own), |sum, other| sum + i128::from(each[*other as usize])) as f64;
+    }
+    // Four at a time: a processor loads them side by side, and whole numbers may be added in any order.
+    let (fours, rest) = beside.as_chunks::<4>();
+    let at = |place: u32| each[place as usize];
+    let most = fours.iter().fold(own, |sum, [a, b, c, d]| sum + ((at(*a) + at(*b)) + (at(*c) + at(*d))));
+    rest.iter().fold(most, |sum, other| sum + at(*other)) as f64
+}
+
+/// z of a grid: Σ of the deviations of `k` grids less what rounding the mean left in each, over its scale.
+pub(super) fn score(sum: f64, k: usize, remainder: f64, scale: f64) -> f64 {
+    (sum - k as f64 * remainder) * scale
+}
+
 fn scale(deviations: &Deviations, k: usize) -> f64 {
-    let n = deviations.each.len() as f64;
-    let k = k as f64;
-    if deviations.are_zero() || k >= n {
+    scale_of(deviations.each.len(), deviations.squares, k)
+}
+
+/// 1 / ( S · sqrt( [n k − k²] / (n − 1) ) ) for n values whose squared deviations add up to `squares`; NaN if undefined.
+pub(super) fn scale_of(n: usize, squares: f64, k: usize) -> f64 {
+    let (n, k) = (n as f64, k as f64);
+    if squares <= 0.0 || k >= n {
         return f64::NAN;
     }
-    1.0 / (deviations.variance() * (n - k) * k / (n - 1.0)).sqrt()
+    1.0 / (squares / n * (n - k) * k / (n - 1.0)).sqrt()
 }
 
 #[cfg(test)]

@@ -119,19 +119,23 @@ fn pairs_below(times: &[f64], edge: f64) -> u64 {
     pairs
 }
 
+/// Squares farther out are taken together, so that each has a next one: doubles that large are farther apart than a side or equal.
+const SQUARE_MAX: i64 = 1 << 62;
+
 /// All pairs less than the largest distance apart, found among squares of that side.
 fn near_pairs(events: &[Event], distances: &[f64]) -> Result<Vec<Near>, Refusal> {
     let Some(side) = distances.last() else { return Ok(Vec::new()) };
-    let square = |event: &Event| ((event.x / side).floor() as i64, (event.y / side).floor() as i64);
+    let number = |x: f64| ((x / side).floor() as i64).clamp(-SQUARE_MAX, SQUARE_MAX);
+    let square = |event: &Event| (number(event.x), number(event.y));
     let mut squares: Vec<((i64, i64), u32)> = (0_u32..).zip(events).map(|(i, event)| (square(event), i)).collect();
     squares.sort_unstable();
     let from = |key: (i64, i64)| squares.partition_point(|(square, _)| *square < key);
     let mut near = Vec::new();
     for (i, ((column, row), a)) in squares.iter().enumerate() {
         // Later in the own column of squares up to the row above, then the three squares of the next column.
-        let own = i + 1..from((*column, row.saturating_add(2)));
-        let next = column.saturating_add(1);
-        let beside = from((next, row.saturating_sub(1)))..from((next, row.saturating_add(2)));
+        let own = i + 1..from((*column, row + 2));
+        let next = column + 1;
+        let beside = from((next, row - 1))..from((next, row + 2));
         for (_, b) in own.chain(beside).filter_map(|j| squares.get(j)) {
             let (p, q) = (events[*a as usize], events[*b as usize]);
             if let Some(band) = band((p.x - q.x).hypot(p.y - q.y), distances) {

@@ -31,7 +31,8 @@ fn one(all: &Deviations, own: i64, beside: &[u32]) -> Result<LocalMoran, Reason>
     }
     let (n, k) = (all.each.len() as f64, beside.len() as f64);
     let own = own as f64 - all.remainder;
-    let sum: i64 = beside.iter().map(|other| all.each[*other as usize]).sum();
+    // 128 bits: of more than 4,000 neighbours 64 might not hold the sum.
+    let sum: i128 = beside.iter().map(|other| i128::from(all.each[*other as usize])).sum();
     let lag = sum as f64 / k - all.remainder;
     if k >= n - 1.0 {
         return Err(Reason::AllGrids);

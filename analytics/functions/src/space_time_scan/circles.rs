@@ -90,6 +90,22 @@ impl Circles {
         &self.members[start..self.ends[center]]
     }
 
+    /// The same circles, each ended before it holds more than `limit` cases: no distance is measured and nothing is sorted, so
+    /// circles made once of places without cases serve every day. `places` are those they were made of.
+    pub fn cut(&self, places: &[Place], limit: f64) -> Self {
+        let mut cut = Self { metric: self.metric, ends: Vec::with_capacity(self.ends.len()), members: Vec::new() };
+        for center in 0..self.ends.len() {
+            let mut cases = 0.0;
+            let fits = |place: &&u32| {
+                cases += f64::from(places[**place as usize].cases);
+                cases <= limit
+            };
+            cut.members.extend(self.of(center).iter().take_while(fits));
+            cut.ends.push(cut.members.len());
+        }
+        cut
+    }
+
     /// The radius of the circle of the first `size` places around a place.
     pub fn radius(&self, places: &[Place], center: usize, size: usize) -> f64 {
         let farthest = self.of(center)[..size].last().map_or(center, |place| *place as usize);

@@ -31,6 +31,28 @@ pub struct Study {
     pub recent: Vec<u32>,
 }
 
+impl Study {
+    /// Places, their cases not counted, and how many windows.
+    pub fn of(places: Vec<Place>, windows: usize) -> Self {
+        let recent = vec![0; places.len() * windows];
+        let places = places.into_iter().map(|place| Place { cases: 0, ..place }).collect();
+        Self { places, windows, recent }
+    }
+
+    /// Adds cases of a place, `lag` days before the last day.
+    pub fn add(&mut self, place: usize, lag: usize, cases: u32) {
+        self.places[place].cases += cases;
+        if lag < self.windows {
+            self.recent[place * self.windows + lag] += cases;
+        }
+    }
+
+    /// All cases.
+    pub fn total(&self) -> u32 {
+        self.places.iter().map(|place| place.cases).sum()
+    }
+}
+
 /// A circle over the last days with more cases than its share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cluster {

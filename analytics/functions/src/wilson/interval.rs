@@ -17,7 +17,8 @@ pub fn wilson(successes: f64, trials: f64, confidence: f64) -> Option<(f64, f64,
     // The ends are exact where rounding would leave 1e-17.
     let low = if successes == 0.0 { 0.0 } else { (center - half) / (1.0 + square) };
     let high = if successes == trials { 1.0 } else { (center + half) / (1.0 + square) };
-    Some((rate, low, high))
+    // A fraction of a trial too small for its square to be a number is no trial.
+    (low.is_finite() && high.is_finite()).then_some((rate, low, high))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
 
+pub(crate) mod satscan;
+
 /// A CSV file in memory.
 pub(crate) struct Table {
     header: Vec<String>,
@@ -44,6 +46,11 @@ impl Table {
 
     fn column(&self, name: &str) -> usize {
         self.header.iter().position(|h| h == name).unwrap_or_else(|| panic!("no column {name} in {:?}", self.header))
+    }
+
+    /// The names of the columns.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.header.clone()
     }
 
     /// A column as it is written.

@@ -1,0 +1,62 @@
+//! `local_moran`: Anselin's I and its conditional moments, from the values themselves.
+
+use functions::Reason;
+use proptest::prelude::*;
+
+use crate::call::{floats, part, strings, thousand, window};
+use crate::invariance::{near, null_has_a_reason, threads_hold, window_holds};
+use crate::maps::{Known, map, moments};
+
+/// I, z and the quadrant's halves by the definition.
+fn naive(known: &Known, values: &[f64]) -> Result<(f64, f64, bool, bool), Reason> {
+    let (own, beside) = known.as_ref().map_err(|reason| *reason)?;
+    let (n, k) = (values.len() as f64, beside.len() as f64);
+    if values.iter().all(|v| *v == values[0]) {
+        return Err(Reason::ZeroVariance);
+    }
+    if beside.is_empty() {
+        return Err(Reason::NoNeighbours);
+    }
+    if k >= n - 1.0 {
+        return Err(Reason::AllGrids);
+    }
+    let (mean, deviation) = moments(values);
+    let variance = deviation * deviation;
+    let own = own - mean;
+    let lag = beside.iter().map(|v| v - mean).sum::<f64>() / k;
+    let expected = -own * own / variance / (n - 1.0);
+    let spread = (own / variance).powi(2) * n / (n - 2.0) * (1.0 / k - 1.0 / (n - 1.0)) * (variance - own * own / (n - 1.0));
+    let i = own * lag / variance;
+    Ok((i, (i - expected) / spread.sqrt(), own > 0.0, lag > 0.0))
+}
+
+proptest! {
+    #![proptest_config(thousand())]
+    #[test]
+    fn each_row_is_the_definition_or_its_reason(map in map()) {
+        let answer = window("local_moran", &map.columns(), map.rows.len()).unwrap();
+        let (i, z, p) = (floats(&part(&answer, "i")), floats(&part(&answer, "z")), floats(&part(&answer, "p")));
+        let reasons = strings(&part(&answer, "reason"));
+        let values = map.values();
+        for (row, known) in map.known().iter().enumerate() {
+            match naive(known, &values) {
+                Ok((expected, score, ..)) => {
+                    prop_assert!(near(i[row].unwrap(), expected, 1e-9), "I of row {}: {:?}, expected {}", row, i[row], expected);
+                    match z[row] {
+                        Some(z) => prop_assert!(near(z, score, 1e-5), "z of row {}: {}, expected {}", row, z, score),
+                        None => prop_assert_eq!(reasons[row].as_deref(), Some(Reason::AtMean.as_str())),
+                    }
+                }
+                Err(reason) => prop_assert_eq!((i[row], reasons[row].as_deref()), (None, Some(reason.as_str()))),
+            }
+        }
+        prop_assert!(p.iter().flatten().all(|p| *p > 0.0 && *p <= 1.0));
+        null_has_a_reason(&answer, &["z", "p"])?;
+    }
+
+    #[test]
+    fn rows_in_another_order_and_threads_change_nothing(map in map(), seed in any::<u64>()) {
+        window_holds("local_moran", &map.columns(), seed)?;
+        threads_hold(|| window("local_moran", &map.columns(), map.rows.len()).unwrap())?;
+    }
+}
