@@ -8,7 +8,7 @@ VENV := $(CARGO_TARGET_DIR)/venv
 # The Kafka client needs OpenSSL: the system's where its development package is there, otherwise built along.
 FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features gridwatch/vendored-openssl)
 
-.PHONY: up build test bench lint tools web
+.PHONY: up build test bench faults lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -40,6 +40,10 @@ test: build tools
 # The figures of README; ARGS=--quick says less in less time.
 bench: build
 	cargo test --release --locked -p gridwatch $(FEATURES) --test figures -- $(ARGS)
+
+# Every fault a city on Kafka has to outlast, the full number of times; ARGS="--only zombie --times 5" does some, --list names them.
+faults: build tools
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace $(FEATURES) --test faults -- $(ARGS)
 
 lint: web
 	cargo fmt --all --check

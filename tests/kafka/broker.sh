@@ -249,6 +249,7 @@ run() {
         echo "broker.$node.pid=${pids[$node]}"
     done
     echo "folder=$folder"
+    echo "jars=$cache/jars"
     echo "user=$user"
     echo "password=$password"
     if [ -n "$secure" ]; then

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod errors;
+mod fences;
 mod members;
 mod options;
 mod producer;
@@ -20,6 +21,8 @@ mod topics;
 
 #[cfg(test)]
 mod foreign;
+#[cfg(test)]
+mod renewal;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
