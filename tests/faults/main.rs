@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 #[path = "../system/support.rs"]
-#[expect(dead_code, reason = "shared with the whole-system tests")]
 mod support;
 
 #[path = "../system/load.rs"]

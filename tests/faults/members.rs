@@ -85,6 +85,8 @@ pub(crate) fn come_and_go(times: u32) -> Told {
             // The longest there leaves: by turns one with a name and one without.
             _ => {
                 if let Some(member) = members.pop_front() {
+                    // One that has just begun on a busy machine does not listen for signals yet.
+                    city.wait("who leaves has joined", &[&member], || member.times_said("partitions were assigned") > 0);
                     moves += moves_of(&member);
                     member.end();
                 }
@@ -117,7 +119,8 @@ pub(crate) fn named_one_hangs(times: u32) -> Told {
     let ingest = city.ingest();
     let stream = Stream::start(ingest.at("ingest"));
     let mut members = vec![city.member("steady"), city.member("hangs")];
-    let assigned = |member: &Role| member.times_said("partitions were assigned");
+    // A rebalance that gives nothing is said as well, and is not meant.
+    let assigned = |member: &Role| member.times_said("partitions were assigned partitions=\"gridwatch");
     city.wait("both members have partitions", &members.iter().collect::<Vec<_>>(), || members.iter().all(|member| assigned(member) > 0));
     for _ in 0..times {
         let before = (assigned(&members[0]), assigned(&members[1]));
@@ -161,8 +164,9 @@ pub(crate) fn namesakes(times: u32) -> Told {
         let (code, said) = ended.ends_by_itself();
         assert!(said.contains("another process uses this member's name"), "{code:?}: {said}");
         member = stays;
-        let assigned = member.times_said("partitions were assigned");
-        city.wait("the one that stays has partitions", &[&member], || assigned > 0 || member.times_said("partitions were assigned") > 0);
+        city.wait("the one that stays has partitions", &[&member], || {
+            member.times_said("partitions were assigned partitions=\"gridwatch") > 0
+        });
     }
     let acknowledged = stream.end();
     let said = held(folder.path(), &city, &acknowledged, vec![member]);

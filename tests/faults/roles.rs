@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -106,8 +106,8 @@ impl Deployment {
             let txn = serde_json::from_str::<serde_json::Value>(line).unwrap()["txn"].take();
             (txn["appId"] == partition).then(|| txn["version"].as_u64().unwrap())
         };
-        let versions = (0..=self.version().unwrap_or_default()).rev();
-        versions.into_iter().find_map(|version| entry(version).lines().find_map(moved)).unwrap_or_default()
+        let Some(newest) = self.version() else { return 0 };
+        (0..=newest).rev().find_map(|version| entry(version).lines().find_map(moved)).unwrap_or_default()
     }
 
     /// Newest version of `records`.

@@ -39,8 +39,8 @@ fn spoken_of(records: &Path) -> String {
 /// Whether rows of one of these files have come into the table; where upkeep only laid out anew what stands in it, none have.
 fn came_in(records: &Path, files: &BTreeSet<String>) -> bool {
     let log = spoken_of(records);
-    let adds = log.lines().filter(|line| line.starts_with("{\"add\"") && line.contains("\"dataChange\":true"));
-    adds.into_iter().any(|line| files.iter().any(|file| line.contains(file.as_str())))
+    let mut adds = log.lines().filter(|line| line.starts_with("{\"add\"") && line.contains("\"dataChange\":true"));
+    adds.any(|line| files.iter().any(|file| line.contains(file.as_str())))
 }
 
 /// The writer of a lake, which is stopped in the middle of commits.
