@@ -10,6 +10,7 @@ FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features g
 
 .PHONY: up build test bench labelled-days lint tools web
 .PHONY: up build test bench docs lint tools web
+.PHONY: up build test bench faults lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -48,6 +49,9 @@ labelled-days: build
 # The pages of the SQL functions, from their own words and what the demo city answers; the test of that name compares instead.
 docs: build
 	UPDATE=1 cargo test --release --locked --workspace $(FEATURES) --test function_pages
+# Every fault a city on Kafka has to outlast, the full number of times; ARGS="--only zombie --times 5" does some, --list names them.
+faults: build tools
+	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace $(FEATURES) --test faults -- $(ARGS)
 
 lint: web
 	cargo fmt --all --check

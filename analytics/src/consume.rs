@@ -119,7 +119,7 @@ pub enum Step {
     Committed(u64),
     /// Another process has partitions we believed ours; nothing was committed.
     Overtaken(ConsumeError),
-    /// The log is away; try again.
+    /// The log is away, or other writers crowd the table; try again.
     Waits(ConsumeError),
 }
 
@@ -128,7 +128,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Says that consuming waits, and waits.
 pub(crate) async fn wait_out(error: &ConsumeError) {
-    tracing::warn!(error = %chain(error), "consuming waits for the log");
+    tracing::warn!(error = %chain(error), "consuming waits and tries again");
     tokio::time::sleep(RETRY_PAUSE).await;
 }
 

@@ -40,6 +40,12 @@ pub struct Deriver {
     /// Version of `records` of the cut, and its files.
     version: Option<u64>,
     files: HashSet<String>,
+    /// The newest cut this process published.
+    cut: Option<Cut>,
+}
+
+fn of_cut(lake: &Path, source: std::io::Error) -> ConsumeError {
+    ConsumeError::File { path: lake.join("cut.json"), source }
 }
 
 impl Deriver {
@@ -52,11 +58,12 @@ impl Deriver {
         let mut cells = Table::open(cells::spec(lake)).await?;
         let partitions = every_partition(log, &topic::ALL).await?;
         let covered = positions_of(&mut cells, &partitions).await?;
+        Cut::tidy(lake).map_err(|source| of_cut(lake, source))?;
         // Known from here on, so that a commit of another process is noticed.
         cells.position(RECORDS_VERSION).await?;
         let (runtime, watermarks) = (Arc::new(RuntimeEnv::default()), BTreeMap::new());
-        let (version, files) = (None, HashSet::new());
-        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, version, files })
+        let (version, files, cut) = (None, HashSet::new(), None);
+        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, version, files, cut })
     }
 
     /// Brings cells and cut to the newest version of `records`; `None` when there is no newer one.
@@ -66,6 +73,7 @@ impl Deriver {
     pub async fn step(&mut self) -> Result<Option<Cut>, ConsumeError> {
         self.records.refresh(None).await?;
         if self.version == Some(self.records.version()) {
+            self.stand_by()?;
             return Ok(None);
         }
         let reached = positions_of(&mut self.records, &self.partitions).await?;
@@ -89,8 +97,20 @@ impl Deriver {
             watermarks: self.watermarks.clone(),
             committed_at: self.clock.now(),
         };
-        cut.publish(&self.lake).map_err(|source| ConsumeError::File { path: self.lake.join("cut.json"), source })?;
+        cut.publish(&self.lake).map_err(|source| of_cut(&self.lake, source))?;
+        self.cut = Some(cut.clone());
         Ok(Some(cut))
+    }
+
+    /// Publishes the cut again where a process that hung before its last word has put an older one in its place.
+    fn stand_by(&self) -> Result<(), ConsumeError> {
+        let Some(cut) = &self.cut else { return Ok(()) };
+        let published = Cut::read(&self.lake).map_err(|source| of_cut(&self.lake, source))?;
+        if published.is_none_or(|published| published.records < cut.records) {
+            tracing::warn!("an older cut stood in the place of the newest; publishing it again");
+            cut.publish(&self.lake).map_err(|source| of_cut(&self.lake, source))?;
+        }
+        Ok(())
     }
 
     /// `records` at its newest version, and as `added` its files that were not there at the former cut.

@@ -94,6 +94,14 @@ pub enum LakeError {
         /// The table.
         table: String,
     },
+    /// Other writers committed so often meanwhile that ours never found its turn.
+    #[error("other writers of table \"{table}\" left no room for a commit of ours in {attempts} attempts")]
+    Crowded {
+        /// The table.
+        table: String,
+        /// How often it was tried.
+        attempts: usize,
+    },
     /// A table has other columns than this version of gridwatch writes.
     #[error("table \"{table}\" at \"{path}\" has other columns than this version writes: {detail}")]
     SchemaDiffers {
@@ -109,7 +117,10 @@ pub enum LakeError {
 impl LakeError {
     /// What the caller has to do.
     pub const fn remedy(&self) -> Remedy {
-        Remedy::Fix
+        match self {
+            Self::Crowded { .. } => Remedy::Retry,
+            Self::Store { .. } | Self::Fenced { .. } | Self::Overtaken { .. } | Self::SchemaDiffers { .. } => Remedy::Fix,
+        }
     }
 
     /// Whether nothing was committed because another writer has what we believed ours.

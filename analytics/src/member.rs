@@ -132,7 +132,11 @@ impl Office {
             let ended = {
                 let mut voted_out = led.clone();
                 tokio::select! {
-                    _ = voted_out.wait_for(|leads| !*leads) => Ok(()),
+                    // Whoever says that it leads is gone: the role has ended.
+                    voted = voted_out.wait_for(|leads| !*leads) => match voted {
+                        Ok(_) => Ok(()),
+                        Err(_) => return,
+                    },
                     () = stopped(stop.clone()) => return,
                     ended = self.hold() => ended,
                 }

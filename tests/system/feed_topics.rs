@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use contract::log::kafka::{KafkaLog, KafkaOptions};
 use contract::log::{EventLog, TopicSpec};
 
-use crate::on_kafka::{Deployment, PATIENCE, Rig, Role};
+use crate::faults::roles::{Deployment, PATIENCE, Role};
+use crate::kafka_rig::Rig;
 use crate::outside_producers::{kcat, kcat_is_here};
 use crate::support::program;
 

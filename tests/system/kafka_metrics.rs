@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::demo_city::{declared, promtool_finds_nothing};
 use crate::load::event;
-use crate::on_kafka::kafka_rig::Rig;
+use crate::kafka_rig::Rig;
 use crate::roles::{Place, Role};
 use crate::support::{Up, request, root};
 

@@ -1,11 +1,19 @@
 //! The whole system, as its users meet it: the program as a process, its addresses, and readers that are not ours.
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test says what it saw, and fails where it stands")]
 
+#[path = "../../contract/tests/kafka_rig/mod.rs"]
+#[expect(clippy::expect_used, reason = "shared with the tests of the log")]
+mod kafka_rig;
+
+#[path = "../faults/faults.rs"]
+mod faults;
+
 mod demo_city;
 mod deployment;
 mod failures;
 mod feed_topics;
 mod kafka_metrics;
+mod faults_on_kafka;
 mod kills;
 mod load;
 mod on_kafka;
@@ -14,6 +22,7 @@ mod page;
 mod published_jobs;
 mod refused_by_kafka;
 mod roles;
+mod same_numbers;
 mod second_chances;
 mod support;
 mod why;

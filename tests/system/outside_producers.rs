@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use contract::topic;
 
-use crate::on_kafka::{Deployment, Rig};
+use crate::faults::roles::Deployment;
+use crate::kafka_rig::Rig;
 use crate::support::{root, skipped};
 
 /// The topic of calls.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::on_kafka::Rig;
+use crate::kafka_rig::Rig;
 use crate::support::program;
 
 /// A password nobody has, which must not be seen either.

@@ -28,6 +28,10 @@ use super::{DataFile, LakeError, Positions, Snapshot, TableSpec};
 /// Commits between checkpoints: a reader that opens the table reads at most this many small log files.
 const CHECKPOINT_COMMITS: u64 = 100;
 
+/// Attempts of one commit. Each is lost to another writer's, which is allowed to be quicker: on a machine at its limit a member was
+/// seen to lose sixteen in a row.
+const COMMIT_ATTEMPTS: usize = 100;
+
 /// A table of the lake, open for reading and writing.
 #[derive(Debug)]
 pub struct Table {
@@ -223,8 +227,8 @@ impl Table {
     /// Commits rows, removals and positions together; answers the new version.
     ///
     /// # Errors
-    /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions; otherwise the store's
-    /// failure. Nothing is committed then.
+    /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions, [`LakeError::Crowded`] where
+    /// others committed all the time; otherwise the store's failure. Nothing is committed then.
     pub async fn commit(&mut self, change: Change) -> Result<u64, LakeError> {
         let name = spec_name(&self.spec);
         let mut actions = self.write(change.rows).await.map_err(|source| store_error(&name, "write rows of", source))?;
@@ -238,7 +242,10 @@ impl Table {
         actions.extend(change.remove.iter().map(|file| Action::Remove(self.removal(file, !change.rearranges_only))));
         self.fence(&change.positions).await?;
         let positions = change.positions.iter().map(|(name, version)| Transaction::new(name, *version)).collect();
-        let properties = CommitProperties::default().with_application_transactions(positions).with_create_checkpoint(false);
+        let properties = CommitProperties::default()
+            .with_application_transactions(positions)
+            .with_create_checkpoint(false)
+            .with_max_retries(COMMIT_ATTEMPTS - 1);
         let partition_by = Some(self.spec.partition_columns.clone()).filter(|columns| !columns.is_empty());
         let operation = if change.rearranges_only {
             DeltaOperation::Optimize { predicate: None, target_size: super::compact::TARGET_BYTES.cast_signed() }
@@ -248,6 +255,9 @@ impl Table {
         let failed = |source| match source {
             DeltaTableError::Transaction { source: TransactionError::CommitConflict(CommitConflictError::ConcurrentTransaction) } => {
                 LakeError::Overtaken { table: self.spec.name.clone() }
+            }
+            DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) } => {
+                LakeError::Crowded { table: self.spec.name.clone(), attempts: COMMIT_ATTEMPTS }
             }
             source => store_error(&name, "commit to", source),
         };

@@ -12,6 +12,7 @@
 
 mod certificate;
 mod errors;
+mod fences;
 mod latest;
 mod members;
 mod options;
@@ -25,6 +26,8 @@ mod topics;
 
 #[cfg(test)]
 mod foreign;
+#[cfg(test)]
+mod renewal;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;

@@ -110,6 +110,23 @@ impl Rig {
         self.signal(broker, "-CONT");
     }
 
+    /// One of Kafka's own programs, which are in Java: its class and arguments, spoken to the brokers.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("java");
+        command.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(format!("{}/*", self.fact("jars")));
+        command.arg(class).args(["--bootstrap-server", &self.bootstrap()]).args(arguments);
+        command
+    }
+
+    /// The broker that leads a partition at present.
+    pub(crate) fn leader(&self, topic: &str, partition: u32) -> usize {
+        let described = self.tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", topic]).output().expect("java runs");
+        let text = String::from_utf8_lossy(&described.stdout).into_owned();
+        let line = text.lines().find(|line| line.contains(&format!("Partition: {partition}\t")));
+        let leader = line.and_then(|line| line.split("Leader: ").nth(1)?.split_whitespace().next()?.parse().ok());
+        leader.unwrap_or_else(|| panic!("no leader of {topic}/{partition} is told: {text}{}", String::from_utf8_lossy(&described.stderr)))
+    }
+
     /// Starts a killed broker again, on its ports and its data. Blocks until its port is open.
     pub(crate) fn restart(&mut self, broker: usize) {
         let commands = self.commands.as_mut().expect("the script runs until dropped");

@@ -72,10 +72,9 @@ pub(super) const fn sort(code: Code) -> Sorted {
         Code::FileSystem | Code::CriticalSystemResource => {
             Sorted::Refused("this machine is out of memory, files or threads: see its limits")
         }
+        // A client that can promise no order any more is replaced, and what it had under way is appended again.
         Code::Fatal | Code::InvalidProducerEpoch | Code::ProducerFenced | Code::OutOfOrderSequenceNumber | Code::GaplessGuarantee => {
-            Sorted::Refused(
-                "the broker has lost what it acknowledged, so no order can be promised any more: start again, and check its disks",
-            )
+            Sorted::Away
         }
         Code::LogTruncation => {
             Sorted::Refused("the broker has lost records it had acknowledged: restore them, or replay from the lake's position")
@@ -150,6 +149,8 @@ mod tests {
             Code::KafkaStorageError,
             Code::Resolve,
             Code::QueueFull,
+            Code::Fatal,
+            Code::OutOfOrderSequenceNumber,
         ] {
             assert_eq!(sort(code), Sorted::Away, "{code:?}");
         }
@@ -170,7 +171,6 @@ mod tests {
             Code::InvalidReplicationFactor,
             Code::MessageSizeTooLarge,
             Code::FencedInstanceId,
-            Code::Fatal,
             Code::LogTruncation,
             Code::InvalidRequest,
         ] {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -20,6 +21,7 @@ use tokio::task::spawn_blocking;
 use tracing::{debug, info, warn};
 
 use super::errors::{Sorted, code, sort};
+use super::fences::Fences;
 use super::options::{GroupOptions, KafkaOptions};
 use super::shared::{Context, Role, Shared};
 use crate::log::LogError;
@@ -29,7 +31,7 @@ use crate::{Offsets, TopicPartition};
 const EVENTS_MAX: usize = 64;
 
 /// What the group's client calls back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MemberContext(Context);
 
 impl ClientContext for MemberContext {
@@ -75,54 +77,85 @@ impl ConsumerContext for MemberContext {
 
 /// A member of a group.
 pub(super) struct Member {
+    shared: Arc<Shared>,
+    seat: Arc<Mutex<Seat>>,
+}
+
+/// The client that is the member at present, and what it takes to make another.
+struct Seat {
+    config: ClientConfig,
+    context: MemberContext,
     /// `None` once dropping.
     consumer: Option<Arc<BaseConsumer<MemberContext>>>,
-    shared: Arc<Shared>,
-    subscribed: Arc<Mutex<BTreeSet<String>>>,
+    subscribed: BTreeSet<String>,
+    fences: Fences,
+}
+
+/// What a turn came to, where nothing is ours to report.
+enum Lost {
+    /// An answer of the client.
+    Error(KafkaError),
+    /// The client is spent: why, and in which words.
+    Spent(Code, String),
+}
+
+impl From<KafkaError> for Lost {
+    fn from(error: KafkaError) -> Self {
+        Self::Error(error)
+    }
 }
 
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Member").field("subscribed", &self.subscribed).finish_non_exhaustive()
+        f.debug_struct("Member").field("subscribed", &locked(&self.seat).subscribed).finish_non_exhaustive()
     }
 }
 
+/// No holder leaves the seat half changed.
+fn locked(seat: &Mutex<Seat>) -> MutexGuard<'_, Seat> {
+    seat.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Member {
-    /// Leaving waits for the broker, and a caller's thread must not.
     fn drop(&mut self) {
-        let consumer = self.consumer.take();
-        let left = std::thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || drop(consumer));
-        if let Err(error) = left {
-            warn!(%error, "could not leave the group; its members wait for the session timeout");
-        }
+        let_go(locked(&self.seat).consumer.take());
+    }
+}
+
+/// Leaving waits for the broker, and a caller's thread must not.
+fn let_go(consumer: Option<Arc<BaseConsumer<MemberContext>>>) {
+    let left = std::thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || drop(consumer));
+    if let Err(error) = left {
+        warn!(%error, "could not leave the group; its members wait for the session timeout");
     }
 }
 
 impl Member {
     pub(super) fn new(options: &KafkaOptions, group: &GroupOptions, shared: &Arc<Shared>) -> Result<Self, KafkaError> {
         let context = MemberContext(Context { shared: Arc::clone(shared), role: Role::Member });
-        let consumer = BaseConsumer::from_config_and_context(&options.member(group), context)?;
-        Ok(Self { consumer: Some(Arc::new(consumer)), shared: Arc::clone(shared), subscribed: Arc::default() })
-    }
-
-    fn consumer(&self) -> Result<Arc<BaseConsumer<MemberContext>>, LogError> {
-        self.consumer.as_ref().map(Arc::clone).ok_or(LogError::Closed)
+        let (config, fences) = (options.member(group), Fences::new(group.session_timeout));
+        let mut seat = Seat { config, context, consumer: None, subscribed: BTreeSet::new(), fences };
+        seat.take()?;
+        Ok(Self { shared: Arc::clone(shared), seat: Arc::new(Mutex::new(seat)) })
     }
 
     /// Shows that this process is alive, follows what the group decided, and answers what is ours.
+    ///
+    /// A member whose name another client took joins again with a client of its own making, and has nothing until the group
+    /// gives it something; see [`Fences`] for when it does not.
     pub(super) async fn assigned(&self, topics: &[&str]) -> Result<BTreeSet<TopicPartition>, LogError> {
-        let (consumer, subscribed) = (self.consumer()?, Arc::clone(&self.subscribed));
+        let seat = Arc::clone(&self.seat);
         let wanted: BTreeSet<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
-        let turn = spawn_blocking(move || {
-            subscribe(&consumer, &subscribed, wanted)?;
-            follow(&consumer)
-        });
-        turn.await.map_err(|_| LogError::Closed)?.map_err(|error| self.shared.error("share the partitions of", &error))
+        let turn = spawn_blocking(move || locked(&seat).turn(wanted));
+        turn.await.map_err(|_| LogError::Closed)?.map_err(|lost| match lost {
+            Lost::Error(error) => self.shared.error("share the partitions of", &error),
+            Lost::Spent(code, words) => self.shared.coded("share the partitions of", code, &words),
+        })
     }
 
     /// Tells lag tools how far we are with what is ours.
     pub(super) async fn report(&self, offsets: &Offsets) -> Result<(), LogError> {
-        let consumer = self.consumer()?;
+        let consumer = locked(&self.seat).consumer.clone().ok_or(LogError::Closed)?;
         let failed = |error: KafkaError| self.shared.error("report positions to", &error);
         let ours = partitions(&consumer.assignment().map_err(failed)?);
         let mut list = TopicPartitionList::new();
@@ -137,17 +170,39 @@ impl Member {
     }
 }
 
-fn subscribe(
-    consumer: &BaseConsumer<MemberContext>,
-    subscribed: &Mutex<BTreeSet<String>>,
-    wanted: BTreeSet<String>,
-) -> Result<(), KafkaError> {
-    let mut subscribed = subscribed.lock().unwrap_or_else(PoisonError::into_inner);
-    if *subscribed != wanted {
-        consumer.subscribe(&wanted.iter().map(String::as_str).collect::<Vec<_>>())?;
-        *subscribed = wanted;
+impl Seat {
+    /// Puts a new client in the place of the one there is.
+    fn take(&mut self) -> Result<(), KafkaError> {
+        let consumer = BaseConsumer::from_config_and_context(&self.config, self.context.clone())?;
+        if let Some(spent) = self.consumer.replace(Arc::new(consumer)) {
+            let_go(Some(spent));
+        }
+        self.subscribed.clear();
+        Ok(())
     }
-    Ok(())
+
+    fn turn(&mut self, wanted: BTreeSet<String>) -> Result<BTreeSet<TopicPartition>, Lost> {
+        self.fences.seen(Instant::now());
+        self.subscribe(&wanted)?;
+        let consumer = self.consumer.as_ref().ok_or(Lost::Error(KafkaError::Canceled))?;
+        let followed = follow(consumer);
+        let Some((cause, words)) = consumer.client().fatal_error() else { return Ok(followed?) };
+        if !self.fences.forgives(Instant::now()) {
+            return Err(Lost::Spent(cause, words));
+        }
+        warn!(%words, "this member's name was taken while it was away, or by another process; joining again");
+        self.take()?;
+        self.subscribe(&wanted)?;
+        Ok(BTreeSet::new())
+    }
+
+    fn subscribe(&mut self, wanted: &BTreeSet<String>) -> Result<(), KafkaError> {
+        if let Some(consumer) = self.consumer.as_ref().filter(|_| self.subscribed != *wanted) {
+            consumer.subscribe(&wanted.iter().map(String::as_str).collect::<Vec<_>>())?;
+            self.subscribed.clone_from(wanted);
+        }
+        Ok(())
+    }
 }
 
 fn follow(consumer: &BaseConsumer<MemberContext>) -> Result<BTreeSet<TopicPartition>, KafkaError> {
@@ -165,6 +220,8 @@ fn follow(consumer: &BaseConsumer<MemberContext>) -> Result<BTreeSet<TopicPartit
             Some(Ok(_)) => {}
             // We were taken for hanging: the next poll joins again.
             Some(Err(error)) if code(&error) == Code::PollExceeded => warn!("the reading loop took longer than the group's poll interval"),
+            // The client is spent: what for, it is asked itself.
+            Some(Err(KafkaError::MessageConsumptionFatal(_))) => break,
             Some(Err(error)) => match sort(code(&error)) {
                 Sorted::Refused(_) => return Err(error),
                 Sorted::Away | Sorted::NotThere => debug!(%error, "trouble with the group"),

@@ -116,8 +116,9 @@ impl Shared {
     }
 
     fn saw(&self, code: Code, reason: &str) {
-        // That all brokers are down follows from what was said of each, which is what helps.
-        if code == Code::AllBrokersDown || code == Code::PartitionEOF {
+        // That all brokers are down follows from what was said of each, which is what helps; a client that is spent is no trouble of
+        // the connection, and whoever holds it replaces it.
+        if matches!(code, Code::AllBrokersDown | Code::PartitionEOF | Code::Fatal) {
             return;
         }
         let trouble = Trouble { code, reason: reason.to_owned() };
