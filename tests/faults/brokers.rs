@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::roles::{Deployment, Role};
 use super::stream::{Stream, held};
 use super::{Told, dice};
 use crate::kafka_rig::Rig;
+use crate::roles::{Deployment, Role};
 
 /// A partition that is written to all the time.
 const BUSY: (&str, u32) = ("gridwatch.hotline_call", 0);

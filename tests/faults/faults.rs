@@ -9,7 +9,6 @@ pub(crate) mod gaps;
 pub(crate) mod members;
 pub(crate) mod poison;
 pub(crate) mod retention;
-pub(crate) mod roles;
 pub(crate) mod stream;
 pub(crate) mod zombies;
 

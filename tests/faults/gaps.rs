@@ -4,11 +4,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::roles::Deployment;
 use super::stream::{Stream, held};
 use super::{Told, dice};
 use crate::kafka_rig::Rig;
 use crate::load::event;
+use crate::roles::Deployment;
 
 /// A topic that others write to as well.
 const TOPIC: &str = "gridwatch.hotline_call";

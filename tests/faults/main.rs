@@ -7,6 +7,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+#[path = "../system/roles.rs"]
+mod roles;
+
 #[path = "../system/support.rs"]
 mod support;
 

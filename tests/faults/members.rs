@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::roles::{Deployment, Role};
 use super::stream::{Stream, held};
 use super::{Told, dice};
 use crate::kafka_rig::Rig;
+use crate::roles::{Deployment, Role};
 
 /// Between two joins or leaves.
 const BEAT: Duration = Duration::from_secs(3);

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::Told;
-use super::roles::Deployment;
 use super::stream::{call, id, told};
 use crate::kafka_rig::Rig;
+use crate::roles::Deployment;
 
 const TOPIC: &str = "gridwatch.hotline_call";
 /// One in so many is poison.

@@ -2,9 +2,9 @@
 //! and started again it says the same.
 
 use super::Told;
-use super::roles::Deployment;
 use super::stream::Stream;
 use crate::kafka_rig::Rig;
+use crate::roles::Deployment;
 use contract::log::EventLog;
 use contract::log::kafka::{KafkaLog, KafkaOptions};
 

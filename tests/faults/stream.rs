@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::roles::{Deployment, Role};
+use crate::roles::{Deployment, Role};
 use crate::support::{ledger, request};
 
 /// Senders side by side; a key belongs to one of them.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Told;
-use super::roles::{Deployment, Role};
 use super::stream::{Stream, held};
 use crate::kafka_rig::Rig;
+use crate::roles::{Deployment, Role};
 
 /// What a member says whose commit was refused.
 const REFUSED: &str = "another member has partitions this one believed its own";

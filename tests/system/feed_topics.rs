@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use contract::log::kafka::{KafkaLog, KafkaOptions};
 use contract::log::{EventLog, TopicSpec};
 
-use crate::faults::roles::{Deployment, PATIENCE, Role};
 use crate::kafka_rig::Rig;
 use crate::outside_producers::{kcat, kcat_is_here};
+use crate::roles::{Deployment, PATIENCE, Role};
 use crate::support::program;
 
 /// A feed folder that reads a topic.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::demo_city::{declared, promtool_finds_nothing};
-use crate::load::event;
 use crate::kafka_rig::Rig;
-use crate::roles::{Place, Role};
+use crate::load::event;
+use crate::roles::{Deployment, Role};
 use crate::support::{Up, request, root};
 
 /// The names of the list that a process without membership in a group does not show.
@@ -19,7 +19,7 @@ fn of_kafka(text: &str) -> BTreeSet<String> {
 fn every_process_with_a_log_on_kafka_shows_what_its_client_says() {
     let Some(rig) = Rig::start(1, false) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let city = Place::new(&rig.bootstrap(), &folder.path().join("data"));
+    let city = Deployment::new(&rig, folder.path());
     let ingest = city.ingest();
     let analyze = city.start("analyze", &["--member", "one", "--commit-interval-ms", "200"], 1);
     let body: Vec<String> = (0..100).map(|id| event(&format!("k{id}"), id)).collect();

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::faults::roles::{Deployment, PATIENCE, Role};
 use crate::kafka_rig::Rig;
 use crate::load::{in_lake, under_load_at};
+use crate::roles::{Deployment, PATIENCE, Role};
 use crate::support::sql;
 
 #[test]

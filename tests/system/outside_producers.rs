@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use contract::topic;
 
-use crate::faults::roles::Deployment;
 use crate::kafka_rig::Rig;
+use crate::roles::Deployment;
 use crate::support::{root, skipped};
 
 /// The topic of calls.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use contract::log::kafka::{KafkaLog, KafkaOptions};
 use contract::log::{EventLog, LogError, TopicSpec};
 
-use crate::faults::roles::{Deployment, PATIENCE, Role};
 use crate::kafka_rig::Rig;
 use crate::outside_producers::kcat_is_here;
+use crate::roles::{Deployment, PATIENCE, Role};
 use crate::support::{Up, program, request};
 
 const TOPIC: &str = "city.counts";

@@ -1,5 +1,5 @@
-//! A deployment's roles as plain processes on free ports, meeting in a log on Kafka and in a lake.
-#![allow(dead_code, reason = "each test uses a part of this")]
+//! The roles of a deployment as plain processes that meet in the log and in the lake: started, signalled, watched and ended.
+#![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -9,36 +9,39 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::kafka_rig::Rig;
 use crate::support::{program, request};
 
-/// Longest wait for a process to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Where roles meet.
-#[derive(Clone)]
-pub(crate) struct Place {
-    /// `kafka://HOST:PORT`.
-    pub(crate) log: String,
-    /// Folder of the lake.
-    pub(crate) data: PathBuf,
-}
+/// Longest wait for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process of one role.
 pub(crate) struct Role {
     child: Child,
     addresses: BTreeMap<String, SocketAddr>,
-    said: Arc<Mutex<String>>,
+    pub(crate) said: Arc<Mutex<String>>,
 }
 
-impl Place {
-    pub(crate) fn new(brokers: &str, data: &Path) -> Self {
-        Self { log: format!("kafka://{brokers}"), data: data.to_owned() }
+/// Where a deployment's processes meet.
+pub(crate) struct Deployment {
+    pub(crate) log: String,
+    pub(crate) data: PathBuf,
+}
+
+impl Deployment {
+    pub(crate) fn new(rig: &Rig, folder: &Path) -> Self {
+        Self { log: format!("kafka://{}", rig.bootstrap()), data: folder.join("data") }
     }
 
-    /// Starts a role and waits until it has said its `addresses`; what it needs beyond log, lake and metrics stands in `arguments`.
+    /// Starts a role with its addresses on free ports and waits until it has said `addresses` of them.
     pub(crate) fn start(&self, role: &str, arguments: &[&str], addresses: usize) -> Role {
         let mut command = program();
-        command.arg(role).args(["--log", &self.log, "--metrics", "127.0.0.1:0", "--data-dir"]).arg(&self.data).args(arguments);
+        command.arg(role).args(arguments);
+        if role != "dashboard" {
+            command.args(["--log", &self.log, "--data-dir"]).arg(&self.data).args(["--metrics", "127.0.0.1:0"]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (errors, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
@@ -53,20 +56,97 @@ impl Place {
         Role { child, addresses: known, said }
     }
 
-    /// Takes events over HTTP; waits until it does.
     pub(crate) fn ingest(&self) -> Role {
         let ingest = self.start("ingest", &["--ingest", "127.0.0.1:0"], 2);
         let began = Instant::now();
         while request(ingest.at("ingest"), "POST", "/v1/events", "application/json", "[]").is_none() {
             assert!(began.elapsed() < PATIENCE, "ingest does not answer: {}", ingest.said.lock().unwrap());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(50));
         }
         ingest
     }
+
+    pub(crate) fn member(&self, name: &str) -> Role {
+        self.start("analyze", &["--member", name, "--commit-interval-ms", "200"], 1)
+    }
+
+    /// The rows of a statement over the lake, as CSV.
+    pub(crate) fn rows(&self, statement: &str) -> String {
+        rows(&self.data, statement)
+    }
+
+    pub(crate) fn count(&self, of: &str) -> u64 {
+        let said = self.rows(&format!("SELECT count(*) AS n FROM {of}"));
+        said.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
+    }
+
+    /// Waits until something holds, looking a few times a second.
+    pub(crate) fn wait(&self, what: &str, members: &[&Role], mut holds: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            if began.elapsed() >= PATIENCE {
+                let said: Vec<String> = members.iter().map(|member| member.said()).collect();
+                panic!("not within {PATIENCE:?}: {what}; the members said:\n{}", said.join("\n--\n"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Next offset by partition, of the cut that readers see.
+    pub(crate) fn cut(&self) -> BTreeMap<String, u64> {
+        let cut = std::fs::read(self.data.join("lake/cut.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let offsets = |cut: serde_json::Value| Some(serde_json::from_value(cut.get("offsets")?.clone()).unwrap());
+        cut.and_then(offsets).unwrap_or_default()
+    }
+
+    /// Where `records` stands with a partition.
+    pub(crate) fn position(&self, partition: &str) -> u64 {
+        let entry = |version: u64| std::fs::read_to_string(self.data.join(format!("lake/records/_delta_log/{version:020}.json"))).unwrap();
+        let moved = |line: &str| {
+            let txn = serde_json::from_str::<serde_json::Value>(line).unwrap()["txn"].take();
+            (txn["appId"] == partition).then(|| txn["version"].as_u64().unwrap())
+        };
+        let Some(newest) = self.version() else { return 0 };
+        (0..=newest).rev().find_map(|version| entry(version).lines().find_map(moved)).unwrap_or_default()
+    }
+
+    /// Newest version of `records`.
+    pub(crate) fn version(&self) -> Option<u64> {
+        let log = std::fs::read_dir(self.data.join("lake/records/_delta_log")).ok()?;
+        let version = |name: String| name.strip_suffix(".json").and_then(|version| version.parse().ok());
+        log.filter_map(|entry| version(entry.ok()?.file_name().to_string_lossy().into_owned())).max()
+    }
+
+    /// Waits until the cut that readers see holds that many rows.
+    pub(crate) fn until(&self, of: &str, count: u64, members: &[&Role]) {
+        let began = Instant::now();
+        let mut seen = 0;
+        while began.elapsed() < PATIENCE {
+            seen = if self.data.join("lake/cut.json").exists() { self.count(of) } else { 0 };
+            if seen >= count {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let said: Vec<String> = members.iter().map(|member| member.said.lock().unwrap().clone()).collect();
+        assert_eq!(seen, count, "rows of {of}; the members said:\n{}", said.join("\n--\n"));
+    }
+
+    /// `gridwatch check` holds; how many rules it held.
+    pub(crate) fn check(&self) -> usize {
+        let out = program().args(["check", "--format", "csv", "--log", &self.log, "--data-dir"]).arg(&self.data).output().unwrap();
+        assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).lines().filter(|line| line.starts_with("holds")).count()
+    }
+}
+
+pub(crate) fn rows(data: &Path, statement: &str) -> String {
+    let out = program().args(["sql", statement, "--format", "csv", "--data-dir"]).arg(data).output().unwrap();
+    assert!(out.status.success(), "{statement}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
 }
 
 impl Role {
-    /// One of its addresses.
     pub(crate) fn at(&self, name: &str) -> SocketAddr {
         self.addresses[name]
     }
@@ -97,14 +177,66 @@ impl Role {
         }
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Hangs it, within microseconds.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// How often it has said that.
+    pub(crate) fn times_said(&self, words: &str) -> usize {
+        self.said.lock().unwrap().matches(words).count()
+    }
+
+    /// What it has said.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Whether it runs, or hangs.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it ends by itself; answers its exit code and what it said.
+    pub(crate) fn ends_by_itself(mut self) -> (Option<i32>, String) {
+        let began = Instant::now();
+        while self.lives() {
+            assert!(began.elapsed() < PATIENCE, "it runs on");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // What it said last is on its way through the pipe.
+        std::thread::sleep(Duration::from_millis(200));
+        (self.child.wait().unwrap().code(), self.said())
+    }
+
     /// kill -9.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn end(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.said.lock().unwrap());
+    }
+
+    pub(crate) fn metric(&self, line: &str) -> Option<f64> {
+        let (_, text) = request(self.at("metrics"), "GET", "/metrics", "text/plain", "")?;
+        text.lines().find_map(|said| said.strip_prefix(line)?.trim().parse().ok())
+    }
 }
 
-/// What fails leaves nothing running.
 impl Drop for Role {
     fn drop(&mut self) {
         // An error says that it ended already.

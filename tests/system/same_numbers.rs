@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::faults::roles::{Deployment, Role, rows};
 use crate::kafka_rig::Rig;
+use crate::roles::{Deployment, Role, rows};
 use crate::support::{Up, program, request, root, skipped};
 
 /// A city of two days, as files of contract events and of grids.

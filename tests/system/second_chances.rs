@@ -1,7 +1,6 @@
 //! What did not get in or found no place has a second chance: a mended mapping, grids that come later.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::{Up, program, said};
 

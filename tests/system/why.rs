@@ -87,7 +87,6 @@ fn what_is_hot_in_the_demo_city_is_explained_to_the_last_event() {
 
 #[test]
 fn what_is_hot_in_a_month_of_taipei_is_explained_to_the_last_event() {
-    #[expect(clippy::disallowed_methods, reason = "the test command names the folder of real data")]
     let Some(taipei) = std::env::var_os("GRIDWATCH_TEST_DATA").map(|data| Path::new(&data).join("taipei")).filter(|data| data.is_dir())
     else {
         return skipped("explanations of real data need GRIDWATCH_TEST_DATA, the folder of public city data");

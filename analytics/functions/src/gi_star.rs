@@ -13,8 +13,8 @@
 //! For maps that change a few grids at a time: [`MovingMap`], and [`Cube`] for space and time, with the same bits.
 //! Worked example: `six_points_within_fifteen` in `gi_star/scores.rs`.
 
-mod documentation;
 mod cube;
+mod documentation;
 mod moving;
 mod scores;
 

@@ -20,9 +20,9 @@
 
 mod circles;
 mod clusters;
+mod documentation;
 mod null;
 mod thresholds;
-mod documentation;
 mod watch;
 
 pub use circles::{Circles, Limits, MEMBERS_MAX, Metric, Place};

@@ -107,7 +107,7 @@ async fn city(seed: u64, as_of: DateTime<Utc>) -> SessionContext {
         let job = find(&folder().join("jobs").join(job).display().to_string(), None).unwrap();
         let rows = session.sql(&job.statement(as_of, as_of)).await.unwrap().collect().await.unwrap();
         let batch = arrow::compute::concat_batches(&rows[0].schema(), &rows).unwrap();
-        session.register_batch(&format!("{}_rows", job.name), batch).unwrap();
+        session.register_batch(format!("{}_rows", job.name), batch).unwrap();
     }
     session
 }

@@ -9,7 +9,7 @@ use contract::log::kafka::{KafkaOptions, raw};
 use super::peer;
 use super::{City, PARTITIONS, TOPIC, floor};
 use crate::kafka_rig::Rig;
-use crate::roles::{Place, Role};
+use crate::roles::{Deployment, Role};
 use crate::spread::{Spread, processor_seconds, ratio, thousands};
 use crate::support::program;
 use crate::{Figure, Pace};
@@ -39,7 +39,7 @@ fn answer(data: &Path, statement: &str) -> u64 {
 /// A fresh lake and a fresh group read the topic from its beginning to its end.
 fn analyze(rig: &Rig, city: &City, members: usize, events: u64) -> Run {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::new(&rig.bootstrap(), &folder.path().join("data"));
+    let place = Deployment::new(&rig, folder.path());
     city.lake(&place.data);
     let broker: u32 = rig.fact("broker.1.pid").parse().unwrap();
     let group = folder.path().file_name().unwrap().to_string_lossy().into_owned();

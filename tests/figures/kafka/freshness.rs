@@ -3,7 +3,7 @@
 use super::{City, restart};
 use crate::freshness::{Doors, watch};
 use crate::kafka_rig::Rig;
-use crate::roles::Place;
+use crate::roles::Deployment;
 use crate::{Figure, Pace};
 
 /// Events a second.
@@ -13,7 +13,7 @@ const FLOORS: [(&str, f64); 2] = [("SQL", 2000.0), ("/metrics", 1000.0)];
 
 pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::new(&rig.bootstrap(), &folder.path().join("data"));
+    let place = Deployment::new(&rig, folder.path());
     city.lake(&place.data);
     let ingest = place.ingest();
     let analyze = place.start("analyze", &["--member", restart::NAME], 1);

@@ -8,7 +8,7 @@ use contract::log::kafka::{KafkaOptions, raw};
 use super::{City, TOPIC, floor, records};
 use crate::client::{Client, request};
 use crate::kafka_rig::Rig;
-use crate::roles::Place;
+use crate::roles::Deployment;
 use crate::spread::{Spread, processor_seconds, ratio, thousands};
 use crate::{Figure, Pace};
 
@@ -36,7 +36,7 @@ fn post(address: std::net::SocketAddr, bodies: &[Vec<u8>]) {
 
 pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::new(&rig.bootstrap(), &folder.path().join("data"));
+    let place = Deployment::new(&rig, folder.path());
     let ingest = place.ingest();
     let options = KafkaOptions::new(rig.bootstrap());
     let (mut raw_wall, mut our_wall, mut wall_ratio) = (Spread::default(), Spread::default(), Spread::default());

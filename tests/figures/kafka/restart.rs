@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::freshness::RATE;
 use super::{PARTITIONS, TOPIC};
 use crate::freshness::{Moments, Stop, probe, send, shown};
-use crate::roles::{Place, Role};
+use crate::roles::{Deployment, Role};
 use crate::spread::{Spread, seconds};
 use crate::{Figure, Pace, quantile};
 
@@ -42,7 +42,7 @@ struct Restart {
 }
 
 /// Kills the member under load and starts another with these arguments; answers it, running.
-fn once(place: &Place, ingest: SocketAddr, victim: Role, arguments: &[&str], after: Duration) -> (Restart, Role) {
+fn once(place: &Deployment, ingest: SocketAddr, victim: Role, arguments: &[&str], after: Duration) -> (Restart, Role) {
     // What was sent before is in the cut: otherwise it would be taken for what is sent now.
     victim.until("gridwatch_consumer_lag_records{", |lag| lag < 0.5);
     let (stop, seen) = (AtomicBool::new(false), Mutex::new(Moments::new()));
@@ -79,7 +79,7 @@ fn once(place: &Place, ingest: SocketAddr, victim: Role, arguments: &[&str], aft
     (Restart { first, caught_up, before_ms }, restarted)
 }
 
-pub(super) fn figures(place: &Place, ingest: SocketAddr, first: Role, pace: Pace) -> Vec<Figure> {
+pub(super) fn figures(place: &Deployment, ingest: SocketAddr, first: Role, pace: Pace) -> Vec<Figure> {
     let (mut named, mut first_cut, mut before) = (Spread::default(), Spread::default(), Spread::default());
     let mut member = first;
     for kill in 1..=pace.kafka_pairs {

@@ -74,7 +74,12 @@ other aspects: contribution = value − expected, Σ contribution = events − b
         ),
         Meaning::new("name_zh", Unit::None, "name of the part, Chinese", "分量名称（中文）"),
         Meaning::new("name_en", Unit::None, "name of the part, English", "分量名称（英文）"),
-        Meaning::new("value", Unit::Cases, "observed events; of a neighbour the value gi_star compares", "观测到的事件数；邻格为 gi_star 所比较的值"),
+        Meaning::new(
+            "value",
+            Unit::Cases,
+            "observed events; of a neighbour the value gi_star compares",
+            "观测到的事件数；邻格为 gi_star 所比较的值",
+        ),
         Meaning::new("expected", Unit::Cases, "usual events, or the mean of the map", "往常的事件数，或全图均值"),
         Meaning::new("contribution", Unit::Cases, "what the part adds to total", "该分量对合计的贡献"),
         Meaning::new("share", Unit::Share, "contribution / total", "贡献占合计的比例"),

@@ -79,7 +79,7 @@ proptest! {
     #![proptest_config(thousand())]
     #[test]
     fn every_bin_is_the_definition_or_its_reason(y in series(), floor in prop::sample::select(vec![0.0, 0.5, 1.0])) {
-        for chart in 0..3 {
+        for (chart, name) in NAMES.iter().enumerate() {
             let answer = answer(chart, &y, floor);
             null_has_a_reason(&answer, &["score"])?;
             let (score, upper) = (floats(&part(&answer, "score")), floats(&part(&answer, "upper")));
@@ -93,7 +93,7 @@ proptest! {
                         // What is on the bound to the last digit may fall on either side of it.
                         prop_assert!(alarm[t] == Some(alarms) || near(upper[t].unwrap(), y[t].unwrap(), 1e-9));
                     }
-                    Err(why) => prop_assert_eq!((reason[t].as_deref(), alarm[t]), (Some(why.as_str()), None), "{} bin {}", NAMES[chart], t),
+                    Err(why) => prop_assert_eq!((reason[t].as_deref(), alarm[t]), (Some(why.as_str()), None), "{} bin {}", name, t),
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! `emerging_hotspot`: the decision order read off a history written as letters.
 
+use std::sync::Arc;
+
 use functions::two_sided_p;
 use proptest::prelude::*;
 
@@ -88,7 +90,7 @@ proptest! {
     fn batches_partitions_and_threads_change_nothing(steps in history(), seed in any::<u64>()) {
         let columns = [numbers(steps.iter().map(|s| s.0)), numbers(steps.iter().map(|s| s.1))];
         let times = integers((0_i64..).take(steps.len()));
-        aggregate_holds("emerging_hotspot", &[columns[0].clone(), columns[1].clone(), times], true, seed)?;
+        aggregate_holds("emerging_hotspot", &[Arc::clone(&columns[0]), Arc::clone(&columns[1]), times], true, seed)?;
         threads_hold(|| in_order("emerging_hotspot", &columns).unwrap())?;
     }
 }

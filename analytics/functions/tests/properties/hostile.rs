@@ -1,6 +1,8 @@
 //! The numbers nobody expects, in every column of every function: each has an answer, and what has none has its reason or is
 //! refused by a message that names the argument.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 use proptest::prelude::*;
 
@@ -88,10 +90,10 @@ proptest! {
         let plane = texts(std::iter::repeat_n(Some("plane"), rows));
         let options = |columns: &mut Vec<ArrayRef>| {
             columns.extend([integers(std::iter::repeat_n(366, rows)), known(std::iter::repeat_n(1.0, rows)), integers(std::iter::repeat_n(9, rows))]);
-            columns.extend([integers(std::iter::repeat_n(i64::MAX, rows)), plane.clone()]);
+            columns.extend([integers(std::iter::repeat_n(i64::MAX, rows)), Arc::clone(&plane)]);
         };
         // Extreme places and days with a case each; then extreme cases, which are refused unless they are whole and few.
-        let mut columns = vec![places.clone(), column(a), column(b), column(a), known(std::iter::repeat_n(1.0, rows))];
+        let mut columns = vec![Arc::clone(&places), column(a), column(b), column(a), known(std::iter::repeat_n(1.0, rows))];
         options(&mut columns);
         is_p(&part(&aggregate("space_time_scan", &columns).unwrap(), "p_value"))?;
         let mut columns = vec![places, known((0_u32..).take(rows).map(f64::from)), known(std::iter::repeat_n(0.0, rows)), known(std::iter::repeat_n(0.0, rows)), column(a)];

@@ -66,7 +66,8 @@ fn groups() {
     let deep = known((0..ROWS).map(|i| (i / 1000) as f64 * 10.0));
     let lists = || number_lists(&[1.0], ROWS);
     let cells =
-        aggregate("knox", &[far.clone(), deep.clone(), values(), lists(), lists(), integers(std::iter::repeat_n(1, ROWS))]).unwrap();
+        aggregate("knox", &[Arc::clone(&far), Arc::clone(&deep), values(), lists(), lists(), integers(std::iter::repeat_n(1, ROWS))])
+            .unwrap();
     assert_eq!(wholes(&part(&cells, "pairs")), [Some(0)], "a lattice wider than the band");
     let crowd = [known(std::iter::repeat_n(0.0, ROWS)), known(std::iter::repeat_n(0.0, ROWS)), values(), lists(), lists()];
     assert!(aggregate("knox", &crowd).unwrap_err().to_string().contains("pairs"));
