@@ -8,9 +8,7 @@ VENV := $(CARGO_TARGET_DIR)/venv
 # The Kafka client needs OpenSSL: the system's where its development package is there, otherwise built along.
 FEATURES := $(shell pkg-config --exists openssl 2>/dev/null || echo --features gridwatch/vendored-openssl)
 
-.PHONY: up build test bench labelled-days lint tools web
-.PHONY: up build test bench docs lint tools web
-.PHONY: up build test bench faults lint tools web
+.PHONY: up build test bench docs faults labelled-days lint tools web
 .DEFAULT_GOAL := build
 
 # The demo city on the embedded log; ARGS="--city none --data-dir DIR" for your own.
@@ -41,19 +39,21 @@ test: build tools
 
 # The figures of README; ARGS=--quick says less in less time.
 bench: build
-	cargo test --release --locked -p gridwatch $(FEATURES) --test figures -- $(ARGS)
+	cargo test --release --locked --workspace $(FEATURES) --test figures -- $(ARGS)
 
 # What each detector said of Taipei's labelled days; DATA is the folder of the city's published files.
 labelled-days: build
 	sh tests/labelled_days/run.sh $(GRIDWATCH) $(DATA)
+
 # The pages of the SQL functions, from their own words and what the demo city answers; the test of that name compares instead.
 docs: build
 	UPDATE=1 cargo test --release --locked --workspace $(FEATURES) --test function_pages
+
 # Every fault a city on Kafka has to outlast, the full number of times; ARGS="--only zombie --times 5" does some, --list names them.
 faults: build tools
 	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace $(FEATURES) --test faults -- $(ARGS)
 
 lint: web
 	cargo fmt --all --check
-	cargo clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
+	cargo clippy --locked --workspace $(FEATURES) --all-targets --test figures --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(FEATURES) --no-deps

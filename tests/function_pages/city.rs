@@ -35,7 +35,7 @@ fn until() -> DateTime<Utc> {
 fn spec(city: DemoCity) -> (CitySpec, TimeDelta, &'static [Kind]) {
     match city {
         DemoCity::Weeks => (CitySpec::default(), TimeDelta::days(42), &[Kind::HotlineCall, Kind::GridReport, Kind::CaseStep]),
-        DemoCity::Years => (CitySpec { rate: 0.02, sensors: 5, ..CitySpec::default() }, TimeDelta::days(8 * 365 + 2), &[Kind::HotlineCall]),
+        DemoCity::Years => (CitySpec { rate: 0.02, sensors: 5, ..CitySpec::default() }, TimeDelta::days(4 * 365 + 1), &[Kind::HotlineCall]),
     }
 }
 

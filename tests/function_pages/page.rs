@@ -85,8 +85,8 @@ const fn city(city: DemoCity) -> Words {
             "数据为示例城市（种子 1）截至 2026 年 10 月 31 日的 42 天。",
         ),
         DemoCity::Years => Words::new(
-            "The method needs years, so here the tables are those of the demo city (seed 1) with a fiftieth of its calls, eight years up to 31 October 2026.",
-            "该方法需要多年数据，故此处用示例城市（种子 1）五十分之一的来电，截至 2026 年 10 月 31 日共八年。",
+            "The method needs years, so here the tables are those of the demo city (seed 1) with a fiftieth of its calls, four years up to 31 October 2026.",
+            "该方法需要多年数据，故此处用示例城市（种子 1）五十分之一的来电，截至 2026 年 10 月 31 日共四年。",
         ),
     }
 }

@@ -173,7 +173,7 @@ pub struct Example {
 pub enum DemoCity {
     /// Its last 42 days.
     Weeks,
-    /// Eight years of it, with a fiftieth of its calls.
+    /// Four years of it, with a fiftieth of its calls.
     Years,
 }
 

@@ -77,8 +77,9 @@ fn rest(category: &Category, origin: usize, off: bool) -> f64 {
 pub(super) struct DayBook(BTreeMap<i64, Arc<DayFacts>>);
 
 impl DayBook {
-    /// Streams of steps reach some weeks back; beyond so many days the oldest page is torn out (and made again if asked for).
-    const PAGES_MAX: usize = 256;
+    /// Streams of steps reach some weeks back, and those of a thinly populated city years ahead; beyond so many days the oldest page
+    /// is torn out (and made again if asked for).
+    const PAGES_MAX: usize = 4_096;
 
     /// The facts of a day.
     pub(super) fn facts(&mut self, world: &World, day: i64) -> Arc<DayFacts> {

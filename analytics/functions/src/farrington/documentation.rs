@@ -88,26 +88,26 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
     ],
     example: Example {
         asks: Words::new(
-            "Which of the last weeks had more calls about water on the roads than eight years of seasons let expect?",
-            "按八年的季节规律，最近哪些周的道路积水来电偏多？",
+            "Which of the last weeks had more calls about water on the roads than the same weeks of three past years let expect?",
+            "与前三年同期相比，最近哪些周的道路积水来电偏多？",
         ),
         city: DemoCity::Years,
         statement: "\
 WITH weeks AS (
   SELECT weeks.week, count(event_id) AS calls
-  FROM (SELECT unnest(generate_series(DATE '2018-11-05', DATE '2026-10-26', INTERVAL '7 days')) AS week) AS weeks
+  FROM (SELECT unnest(generate_series(DATE '2022-11-07', DATE '2026-10-26', INTERVAL '7 days')) AS week) AS weeks
   LEFT JOIN events ON category = '道路积水' AND kind = 'hotline_call'
     AND CAST(date_trunc('week', occurred_at AT TIME ZONE 'Asia/Shanghai') AS DATE) = CAST(weeks.week AS DATE)
   GROUP BY weeks.week
 ),
 judged AS (
-  SELECT week, calls, farrington(calls, alpha => 0.01) OVER (ORDER BY week) AS f
+  SELECT week, calls, farrington(calls, years => 3, alpha => 0.01) OVER (ORDER BY week) AS f
   FROM weeks
 )
 SELECT CAST(week AS DATE) AS week, calls, round((f).expected, 2) AS expected, (f).upper AS upper, round((f).score, 2) AS score,
   (f).alarm AS alarm, round((f).dispersion, 2) AS dispersion, (f).trend AS trend, (f).reason AS reason
 FROM judged
-WHERE week >= DATE '2024-11-04'
+WHERE week >= DATE '2026-02-02'
 ORDER BY week DESC",
         shown: 14,
         reads: Words::new(

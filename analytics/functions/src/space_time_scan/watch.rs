@@ -104,8 +104,8 @@ mod tests {
         }
         assert_eq!(
             costs,
-            [15, 15, 15, 15, 16, 17, 18, 19],
-            "fifteen recent counts; from the fifth day on days of 1, 2, 3, 4 entries leave"
+            [15, 15, 15, 15, 15, 16, 17, 18],
+            "fifteen recent counts; from the fifth day on days of 0, 1, 2, 3 entries leave"
         );
         assert_eq!(watch.study().total(), 4 + 5 + 6 + 7);
     }

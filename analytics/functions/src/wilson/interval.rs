@@ -14,9 +14,9 @@ pub fn wilson(successes: f64, trials: f64, confidence: f64) -> Option<(f64, f64,
     let square = z * z / trials;
     let center = rate + square / 2.0;
     let half = z * (rate * (1.0 - rate) / trials + square / (4.0 * trials)).sqrt();
-    // The ends are exact where rounding would leave 1e-17.
-    let low = if successes == 0.0 { 0.0 } else { (center - half) / (1.0 + square) };
-    let high = if successes == trials { 1.0 } else { (center + half) / (1.0 + square) };
+    // The ends are exact where rounding would leave 1e-17, and enclose the rate.
+    let low = if successes == 0.0 { 0.0 } else { ((center - half) / (1.0 + square)).min(rate) };
+    let high = if successes == trials { 1.0 } else { ((center + half) / (1.0 + square)).max(rate) };
     // A fraction of a trial too small for its square to be a number is no trial.
     (low.is_finite() && high.is_finite()).then_some((rate, low, high))
 }

@@ -147,7 +147,10 @@ proptest! {
         let circles = city.circles();
         let mut days: Vec<i64> = city.cases.iter().map(|case| case.1).collect();
         let observed = city.highest(&circles, &days);
-        prop_assume!(observed > 0.0);
+        if observed == 0.0 {
+            prop_assert!(floats(&part(&answer, "p_value")).is_empty());
+            return Ok(());
+        }
         let (mut all, mut at_least) = (0.0, 0.0);
         orders(&mut days, 0, &mut |order| {
             all += 1.0;
