@@ -165,7 +165,7 @@ fn metrics_are_those_declared(up: &Up) {
     let again = event("door1", 1);
     assert_eq!(request(up.ingest, "POST", "/v1/events", "application/json", &again).unwrap().0, 202);
     up.eventually("SELECT count(*) FILTER (WHERE disposition = 'duplicate') AS n FROM records WHERE source = 'load'", "n", 1);
-    up.eventually("SELECT count(DISTINCT job) AS n FROM system.jobs", "n", 10);
+    up.eventually("SELECT count(DISTINCT job) AS n FROM system.jobs", "n", 14);
     std::thread::sleep(Duration::from_secs(2));
     let (status, text) = request(up.metrics, "GET", "/metrics", "text/plain", "").unwrap();
     assert_eq!(status, 200);

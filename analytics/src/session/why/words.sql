@@ -1,7 +1,8 @@
 -- Puts the parts into words: names of what a part is, its share, a sentence on each, and the summary of two lines a duty leader reads.
 --
 -- Every aspect of a row of a job adds up to total. The two lines of the summary name at most the two categories, three hours, three
--- neighbours (or grids) and the channel that contribute most; of what is less than half a case nothing is said.
+-- neighbours (or grids) and the channel that contribute most; of what is less than half a case nothing is said, nor of a neighbour that
+-- contributes more than all together, where they all but cancel out.
 WITH names (aspect, part, name_zh, name_en) AS (
     VALUES ('location', 'source', '来源给定网格', 'grid given by the source'),
         ('location', 'point', '按坐标定位', 'located by coordinates'),
@@ -68,9 +69,9 @@ taken AS (
         CASE WHEN aspect = 'category' AND place <= 2 AND telling AND :category = '*' THEN concat(name_zh, ' ', sign, c) END AS topic_zh,
         CASE WHEN aspect = 'category' AND place <= 2 AND telling AND :category = '*' THEN concat(name_en, ' ', sign, c) END AS topic_en,
         CASE WHEN aspect = 'hour' AND place <= 3 AND telling THEN part END AS hour,
-        CASE WHEN aspect = 'neighbour' AND place <= 3 AND contribution > 0.0 AND total > 0.0
+        CASE WHEN aspect = 'neighbour' AND place <= 3 AND contribution > 0.0 AND contribution <= total
             THEN concat(CASE WHEN part = :grid THEN '本格' ELSE name_zh END, ' ', percent) END AS near_zh,
-        CASE WHEN aspect = 'neighbour' AND place <= 3 AND contribution > 0.0 AND total > 0.0
+        CASE WHEN aspect = 'neighbour' AND place <= 3 AND contribution > 0.0 AND contribution <= total
             THEN concat(CASE WHEN part = :grid THEN 'itself' ELSE name_en END, ' ', percent) END AS near_en,
         CASE WHEN aspect = 'grid' AND place <= 3 AND telling THEN concat(name_zh, ' ', sign, c) END AS grid_zh,
         CASE WHEN aspect = 'grid' AND place <= 3 AND telling THEN concat(name_en, ' ', sign, c) END AS grid_en,
