@@ -74,6 +74,9 @@ impl Watched {
     }
 }
 
+/// Partitions that the load comes in by: four of each kind.
+const PARTITIONS: usize = 16;
+
 /// Where the table stands with each partition that events have come in by.
 fn standing(city: &Deployment) -> BTreeMap<String, u64> {
     let partitions = city.cut().into_keys().map(|partition| (city.position(&partition), partition));
@@ -89,7 +92,7 @@ pub(crate) fn run(times: u32) -> Told {
     let stream = Stream::start(ingest.at("ingest"));
     let writer = |group: &str| city.start("analyze", &["--group", group, "--commit-interval-ms", "50"], 1);
     let mut running = writer("one");
-    city.wait("the first writer commits", &[&running], || city.version() > Some(5));
+    city.wait("the first writer commits", &[&running], || standing(&city).len() == PARTITIONS);
     let mut stopped: Option<Role> = None;
     let mut watched = Watched { records: city.data.join("lake/records"), orphans: BTreeSet::new(), missed: 0 };
     for _ in 0..times {

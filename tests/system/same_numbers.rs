@@ -159,17 +159,14 @@ fn without_version(line: &str) -> String {
     line.splitn(3, ',').enumerate().filter(|(column, _)| *column != 1).map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
-/// The same, table by table; a difference is told by its first line.
+/// The same, table by table; each difference is told by its first line.
 fn same(how: &str, found: &[(String, String)], expected: &[(String, String)]) {
-    for ((name, found), (_, expected)) in found.iter().zip(expected) {
-        let differs = found.lines().zip(expected.lines()).find(|(one, other)| one != other);
-        assert!(
-            found == expected,
-            "{how}: {name} differs: {} and {} lines, first {differs:?}",
-            found.lines().count(),
-            expected.lines().count()
-        );
-    }
+    let differences = found.iter().zip(expected).filter(|(found, expected)| found != expected).map(|((name, found), (_, expected))| {
+        let first = found.lines().zip(expected.lines()).find(|(one, other)| one != other);
+        format!("{name}: {} and {} lines, first {first:?}", found.lines().count(), expected.lines().count())
+    });
+    let differences: Vec<String> = differences.collect();
+    assert!(differences.is_empty(), "{how}:\n{}", differences.join("\n"));
 }
 
 #[test]

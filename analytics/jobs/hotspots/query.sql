@@ -8,7 +8,7 @@
 WITH clock AS (
     SELECT
         date_trunc('hour', :as_of) AS this_hour,
-        (date_part('epoch', :as_of) - date_part('epoch', date_trunc('hour', :as_of))) / 3600.0 AS elapsed
+        CAST(round(1000000 * (date_part('epoch', :as_of) - date_part('epoch', date_trunc('hour', :as_of)))) AS BIGINT) AS elapsed
 ),
 periods (period, hours) AS (VALUES ('24h', 24), ('7d', 168)),
 recent AS (
@@ -34,15 +34,16 @@ counted AS (
         category,
         period,
         sum(CASE WHEN age < hours THEN events ELSE 0 END) AS events,
+        -- In events times microseconds of their hours, whole numbers, so that the order of the rows leaves no trace in the sum.
         sum(CASE WHEN age >= 168 AND age < 168 * weeks + hours AND age % 168 < hours
-            THEN events * (CASE WHEN age % 168 = 0 THEN elapsed ELSE 1.0 END) ELSE 0.0 END) / nullif(weeks, 0) AS baseline
+            THEN events * (CASE WHEN age % 168 = 0 THEN elapsed ELSE 3600000000 END) ELSE 0 END) AS before
     FROM clock CROSS JOIN depth CROSS JOIN recent
     GROUP BY grid_id, category, period, weeks
 ),
 all_categories AS (
-    SELECT grid_id, category, period, events, baseline FROM counted
+    SELECT grid_id, category, period, events, before FROM counted
     UNION ALL
-    SELECT grid_id, '*' AS category, period, sum(events) AS events, sum(baseline) AS baseline FROM counted GROUP BY grid_id, period
+    SELECT grid_id, '*' AS category, period, sum(events) AS events, sum(before) AS before FROM counted GROUP BY grid_id, period
 ),
 places AS (
     SELECT places.grid_id, places.neighbours, heads.category, heads.period, heads.weeks
@@ -58,7 +59,7 @@ filled AS (
         places.category,
         places.period,
         CAST(coalesce(events, 0) AS BIGINT) AS events,
-        CASE WHEN weeks >= 2 THEN coalesce(baseline, 0.0) END AS baseline
+        CASE WHEN weeks >= 2 THEN coalesce(before, 0) / 3600000000.0 / weeks END AS baseline
     FROM places
     LEFT JOIN all_categories
         ON all_categories.grid_id = places.grid_id AND all_categories.category = places.category AND all_categories.period = places.period

@@ -72,8 +72,9 @@ pairs AS (
         coalesce(sum(events) FILTER (WHERE age = 0), 0) AS events,
         max(factor) FILTER (WHERE age = 0) AS factor,
         -- Half a case more than was seen: weeks without one do not make one impossible.
-        (coalesce(sum(level) FILTER (WHERE age BETWEEN 3 AND 2 + bins), 0.0) + 0.5) / nullif(bins, 0) AS mean,
-        coalesce(sum(level * level) FILTER (WHERE age BETWEEN 3 AND 2 + bins), 0.0) AS squares,
+        -- (Summed as decimals, so that the order of the rows leaves no trace.)
+        (coalesce(CAST(sum(CAST(level AS DECIMAL(38, 12))) FILTER (WHERE age BETWEEN 3 AND 2 + bins) AS DOUBLE), 0.0) + 0.5) / nullif(bins, 0) AS mean,
+        coalesce(CAST(sum(CAST(level * level AS DECIMAL(38, 12))) FILTER (WHERE age BETWEEN 3 AND 2 + bins) AS DOUBLE), 0.0) AS squares,
         array_agg(age) FILTER (WHERE age BETWEEN 0 AND 11) AS ages,
         array_agg(level) FILTER (WHERE age BETWEEN 0 AND 11) AS levels
     FROM levels
