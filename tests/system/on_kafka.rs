@@ -47,7 +47,7 @@ fn nothing_acknowledged_is_lost_while_members_die_hang_and_join_and_the_broker_i
         assert!(began.elapsed() < PATIENCE, "{} of {} are there", standing(page), acked.len());
         std::thread::sleep(Duration::from_millis(200));
     }
-    let balances: Vec<Option<f64>> = members.iter().map(|member| member.metric("gridwatch_balance_difference_records ")).collect();
+    let balances: Vec<Option<f64>> = members.iter().map(|member| member.sum("gridwatch_balance_difference_records ")).collect();
     assert!(balances.iter().all(|balance| *balance == Some(0.0)), "{balances:?}");
     members.into_iter().for_each(Role::end);
     ingest.end();

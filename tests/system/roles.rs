@@ -230,11 +230,6 @@ impl Role {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.said.lock().unwrap());
     }
-
-    pub(crate) fn metric(&self, line: &str) -> Option<f64> {
-        let (_, text) = request(self.at("metrics"), "GET", "/metrics", "text/plain", "")?;
-        text.lines().find_map(|said| said.strip_prefix(line)?.trim().parse().ok())
-    }
 }
 
 impl Drop for Role {
