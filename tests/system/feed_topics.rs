@@ -54,6 +54,20 @@ impl Owner {
         self.runtime.block_on(self.log.ensure_topic(&spec)).unwrap();
     }
 
+    /// Records in the log's topics.
+    fn in_log(&self) -> u64 {
+        let ends = async {
+            let mut ends = 0;
+            for topic in contract::topic::ALL {
+                for partition in 0..self.log.partitions(topic).await.unwrap() {
+                    ends += self.log.watermarks(topic, partition).await.unwrap().1;
+                }
+            }
+            ends
+        };
+        self.runtime.block_on(ends)
+    }
+
     fn cut(&self, topic: &str, offset: u64) {
         self.runtime.block_on(self.log.truncate_before(topic, 0, offset)).unwrap();
     }
@@ -110,14 +124,20 @@ fn shared_by_processes_that_die(rig: &Rig, owner: &Owner, folder: &Path) {
     city.until("quarantine WHERE source = 'own'", 5, &[&one, &two, &member]);
     let refused = city.rows("SELECT reason, octet_length(payload) AS bytes FROM quarantine WHERE source = 'own' ORDER BY reason, bytes");
     assert_eq!(refused, "reason,bytes\nbad_json,0\nbad_json,6\nbad_json,100000\nbad_text,15\nmissing_place,36\n");
+    // What a killed process had published and not yet noted is read once more, as late as its session ends; a call behind it in each partition
+    // says when that is over.
+    for partition in 0..6 {
+        kcat(rig, "city.calls", &["-p", &partition.to_string()], calls(8000 + partition..8001 + partition).as_bytes());
+    }
+    city.until("events WHERE source = 'own'", 8006, &[&one, &two, &member]);
     // Stopped in peace, started again: not one message is read twice.
     one.end();
     two.end();
-    let before = city.count("records WHERE source = 'own'");
+    let before = owner.in_log();
     let again = ingest(&city, &feeds);
     kcat(rig, "city.calls", &[], calls(9000..9100).as_bytes());
-    city.until("events WHERE source = 'own'", 8100, &[&again, &member]);
-    assert_eq!(city.count("records WHERE source = 'own'"), before + 100);
+    city.until("events WHERE source = 'own'", 8106, &[&again, &member]);
+    assert_eq!(owner.in_log(), before + 100);
     again.end();
     member.end();
     city.check();

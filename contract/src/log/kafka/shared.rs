@@ -81,6 +81,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     pub(super) fn new(options: &KafkaOptions) -> Self {
+        // Asked first, OpenSSL is not taken down at the exit of the process: librdkafka's threads may still shake hands then, and would crash.
+        openssl::init();
         Self {
             brokers: options.brokers.clone(),
             tls: options.tls.clone(),
