@@ -77,9 +77,9 @@ pub enum ConsumeError {
         #[source]
         source: std::io::Error,
     },
-    /// A thread died deciding.
-    #[error("deciding a batch did not finish")]
-    Decide(#[from] tokio::task::JoinError),
+    /// A task died: one that decides, derives or measures.
+    #[error("a task did not finish")]
+    Died(#[from] tokio::task::JoinError),
 }
 
 impl ConsumeError {
@@ -94,7 +94,7 @@ impl ConsumeError {
             Self::Log(error) => error.remedy(),
             Self::Lake(error) => error.remedy(),
             Self::Read(_) | Self::File { .. } => Remedy::Fix,
-            Self::Decide(_) => Remedy::Bug,
+            Self::Died(_) => Remedy::Bug,
         }
     }
 }

@@ -36,7 +36,9 @@ pub struct Deriver {
     cells: Table,
     /// Offsets `cells` covers.
     covered: Offsets,
+    /// Newest `occurred_at` by source, of the rows below `watched`.
     watermarks: BTreeMap<String, DateTime<Utc>>,
+    watched: Offsets,
     /// Version of `records` of the cut, and its files.
     version: Option<u64>,
     files: HashSet<String>,
@@ -46,6 +48,19 @@ pub struct Deriver {
 
 fn of_cut(lake: &Path, source: std::io::Error) -> ConsumeError {
     ConsumeError::File { path: lake.join("cut.json"), source }
+}
+
+/// The watermarks of the published cut and the offsets they know of, so that a new leader does not read all the rows there ever were. Without
+/// one that can be read it does.
+fn watermarks(lake: &Path, partitions: &BTreeSet<TopicPartition>) -> (BTreeMap<String, DateTime<Utc>>, Offsets) {
+    let Ok(Some(cut)) = Cut::read(lake) else { return Default::default() };
+    let mut watched = Offsets::default();
+    for partition in partitions {
+        if let Some(next) = cut.offsets.get(&position_name(partition)) {
+            watched.advance(partition.clone(), *next);
+        }
+    }
+    (cut.watermarks, watched)
 }
 
 impl Deriver {
@@ -61,9 +76,9 @@ impl Deriver {
         Cut::tidy(lake).map_err(|source| of_cut(lake, source))?;
         // Known from here on, so that a commit of another process is noticed.
         cells.position(RECORDS_VERSION).await?;
-        let (runtime, watermarks) = (Arc::new(RuntimeEnv::default()), BTreeMap::new());
-        let (version, files, cut) = (None, HashSet::new(), None);
-        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, version, files, cut })
+        let (watermarks, watched) = watermarks(lake, &partitions);
+        let (runtime, version, files, cut) = (Arc::new(RuntimeEnv::default()), None, HashSet::new(), None);
+        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, watched, version, files, cut })
     }
 
     /// Brings cells and cut to the newest version of `records`; `None` when there is no newer one.
@@ -124,9 +139,11 @@ impl Deriver {
     }
 
     async fn advance_watermarks(&mut self, session: &SessionContext, reached: &Offsets) -> Result<(), ConsumeError> {
-        // At the start every row counts; later those beyond what the last cut covered.
-        let covered = if self.version.is_none() { Offsets::default() } else { self.covered.clone() };
-        let Some(beyond) = cells::beyond(&covered, reached) else { return Ok(()) };
+        if !reached.covers(&self.watched) {
+            // A cut of another lake, or of one that was put back to an earlier state: every row counts.
+            (self.watermarks, self.watched) = (BTreeMap::new(), Offsets::default());
+        }
+        let Some(beyond) = cells::beyond(&self.watched, reached) else { return Ok(()) };
         let newest = format!("SELECT source, max(occurred_at) FROM added WHERE disposition = 'accepted' AND {beyond} GROUP BY source");
         for batch in session.sql(&newest).await?.collect().await? {
             let sources = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from)?;
@@ -137,6 +154,7 @@ impl Deriver {
                 *entry = at.max(*entry);
             }
         }
+        self.watched = reached.clone();
         Ok(())
     }
 

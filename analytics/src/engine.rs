@@ -27,6 +27,9 @@ const RECORDS_MERGE: Merge = Merge::Keep { order: "occurred_at, log_topic, log_p
 const CELLS_MERGE: Merge = Merge::Sum { keys: "hour, source, kind, grid_id, category, month", sums: "events, voices" };
 /// Pause between rounds of upkeep: with a commit a second, two rounds per due compaction.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(15);
+/// Pause before the first round: a start is over by then, and a leader of a few seconds leaves the lake in order, too. Where members come and
+/// go, no leader might live for a longer pause, and the files would become ever more.
+const UPKEEP_FIRST: Duration = Duration::from_secs(2);
 /// Pause between looks for files no version needs any more.
 const VACUUM_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// How long what left a table stays on disk: the longest a reader, ours or another program, may hold on to a version.
@@ -111,11 +114,11 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
 
 pub(crate) async fn upkeep(lake: PathBuf, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
-    let mut vacuumed = Instant::now();
+    let (mut vacuumed, mut rest) = (Instant::now(), UPKEEP_FIRST);
     loop {
         tokio::select! {
             () = &mut stop => return,
-            () = pause(UPKEEP_PAUSE) => {}
+            () = pause(rest) => rest = UPKEEP_PAUSE,
         }
         let mut done = upkeep_once(&lake, OLD_VERSIONS_KEPT).await;
         if done.is_ok() && vacuumed.elapsed() >= VACUUM_PAUSE {

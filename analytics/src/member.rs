@@ -10,7 +10,9 @@ use std::time::Duration;
 use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::{Offsets, TopicPartition, topic};
+use futures::FutureExt;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
 use crate::derive::Deriver;
@@ -46,10 +48,11 @@ pub async fn run(
     let (leads, led) = watch::channel(false);
     let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));
-    let consumed = Member { log, consumer, metrics, leads }.consume(settings.commit_interval, stop).await;
+    let consumed = Member { log: Arc::clone(&log), consumer, metrics, leads }.consume(settings.commit_interval, stop).await;
     leader.abort();
     // Aborted or done: either way it no longer holds the lake.
     drop(leader.await);
+    log.leave().await;
     Ok(consumed?)
 }
 
@@ -155,16 +158,24 @@ impl Office {
         let committed = Arc::new(Mutex::new(Offsets::default()));
         let (lake, never) = (self.settings.lake.clone(), std::future::pending::<()>);
         let measure = measure(Arc::clone(&self.log), lake.clone(), Arc::clone(&committed), self.metrics.clone(), never());
+        // Tasks of their own, which end with this call: planning a job holds its task for a good part of a second, and whoever waits
+        // beside it in the same one comes to its next step as late. A leader of ten seconds would publish no cut.
+        let mut beside = JoinSet::new();
+        beside.spawn(derive(deriver, committed));
+        beside.spawn(upkeep(lake, never()).map(Ok));
+        beside.spawn(measure.map(Ok));
         tokio::select! {
-            failed = derive(deriver, &committed) => failed,
+            ended = beside.join_next() => match ended {
+                Some(Ok(ended)) => ended,
+                Some(Err(died)) => Err(died.into()),
+                None => Ok(()),
+            },
             () = self.scheduler.run(never()) => Ok(()),
-            () = upkeep(lake, never()) => Ok(()),
-            () = measure => Ok(()),
         }
     }
 }
 
-async fn derive(mut deriver: Deriver, committed: &Mutex<Offsets>) -> Result<(), ConsumeError> {
+async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>) -> Result<(), ConsumeError> {
     loop {
         if let Some(cut) = deriver.step().await? {
             *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&cut);

@@ -361,6 +361,10 @@ pub trait EventLog: Send + Sync + Debug {
         Ok(())
     }
 
+    /// Gives up what is this process's to read, so that others go on with it at once: the last call of an orderly end. A log of one process
+    /// has nobody to tell. Waits some seconds at most for a broker that does not answer.
+    async fn leave(&self) {}
+
     /// What the clients of the log say of themselves: always the same names in the same order. A log without clients says nothing.
     fn figures(&self) -> Vec<Figure> {
         Vec::new()

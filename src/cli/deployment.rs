@@ -84,7 +84,8 @@ pub(crate) struct AnalyzeOptions {
     /// The consumer group; its members share the partitions.
     #[arg(long, env = "GRIDWATCH_GROUP", default_value = "gridwatch")]
     pub(crate) group: String,
-    /// A name of this member that survives a restart, so that coming back soon moves no partition.
+    /// A name of this member that survives a restart, so that coming back soon after a crash moves no partition. Who ends in peace gives its
+    /// partitions to the others at once.
     #[arg(long, env = "GRIDWATCH_MEMBER")]
     pub(crate) member: Option<String>,
     /// Address of /metrics.

@@ -74,7 +74,7 @@ pub(crate) fn come_and_go(times: u32) -> Told {
         let (city, stop) = (Arc::clone(&city), Arc::clone(&stop));
         move || watch(&city, &stop)
     });
-    let (mut moves, mut next) = (0, Instant::now() + BEAT);
+    let (mut moves, mut next, mut heard) = (0, Instant::now() + BEAT, Vec::new());
     let moves_of = |member: &Role| member.times_said("partitions were assigned") + member.times_said("partitions were revoked");
     for turn in 0..times {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -88,22 +88,29 @@ pub(crate) fn come_and_go(times: u32) -> Told {
                     // One that has just begun on a busy machine does not listen for signals yet.
                     city.wait("who leaves has joined", &[&member], || member.times_said("partitions were assigned") > 0);
                     moves += moves_of(&member);
+                    heard.push(Arc::clone(&member.said));
                     member.end();
                 }
             }
         }
     }
-    // The last leave is followed as well: a name's partitions move when its session ends.
+    // The last leave is followed as well.
     stream.goes_on(1000);
     stop.store(true, Ordering::SeqCst);
     let stood = watching.join().unwrap();
     let acknowledged = stream.end();
     moves += members.iter().map(moves_of).sum::<usize>();
+    heard.extend(members.iter().map(|member| Arc::clone(&member.said)));
     let said = held(folder.path(), &city, &acknowledged, members.into());
     ingest.end();
     assert!(stood.len() >= BUSY, "{stood:?}");
+    let heard: Vec<String> = heard.iter().map(|said| said.lock().unwrap().clone()).collect();
     let (slowest, longest) = stood.iter().max_by_key(|(_, longest)| **longest).unwrap();
-    assert!(*longest <= STANDSTILL_MAX, "{slowest} stood for {longest:?}");
+    assert!(
+        *longest <= STANDSTILL_MAX,
+        "{slowest} stood for {longest:?}: {stood:#?}; the members said, oldest first:\n{}",
+        heard.join("\n--\n")
+    );
     Some(format!(
         "{moves} assignments and revocations, {} partitions, longest standstill of one {:.1} s; {said}",
         stood.len(),

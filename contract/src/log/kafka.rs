@@ -227,6 +227,13 @@ impl EventLog for KafkaLog {
             None => Ok(()),
         }
     }
+
+    async fn leave(&self) {
+        if let Some(member) = &self.member {
+            member.leave().await;
+        }
+    }
+
     /// librdkafka's own, as old as [`KafkaOptions::statistics_interval`].
     fn figures(&self) -> Vec<Figure> {
         self.shared.figures(self.member.is_some())

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,22 +30,36 @@ use crate::{Offsets, TopicPartition};
 
 /// Most events served in one turn: a rebalance has two, an outage some.
 const EVENTS_MAX: usize = 64;
+/// Longest wait for the group when leaving it: a rebalance that is under way ends first.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
+/// How long a client that has nothing any more is served on, so that it says so before it closes.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// What the group's client calls back.
 #[derive(Debug, Clone)]
-struct MemberContext(Context);
+struct MemberContext {
+    of_any: Context,
+    /// Connections that were lost so far: by this client and those before it.
+    lost: Arc<AtomicU64>,
+}
 
 impl ClientContext for MemberContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        self.0.log(level, fac, message);
+        if fac == "FAIL" {
+            self.lost.fetch_add(1, Ordering::AcqRel);
+        }
+        self.of_any.log(level, fac, message);
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.stats(statistics);
+        self.of_any.stats(statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
+        if matches!(code(&error), Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown) {
+            self.lost.fetch_add(1, Ordering::AcqRel);
+        }
+        self.of_any.error(error, reason);
     }
 }
 
@@ -132,7 +147,8 @@ fn let_go(consumer: Option<Arc<BaseConsumer<MemberContext>>>) {
 
 impl Member {
     pub(super) fn new(options: &KafkaOptions, group: &GroupOptions, shared: &Arc<Shared>) -> Result<Self, KafkaError> {
-        let context = MemberContext(Context { shared: Arc::clone(shared), role: Role::Member });
+        let of_any = Context { shared: Arc::clone(shared), role: Role::Member };
+        let context = MemberContext { of_any, lost: Arc::default() };
         let (config, fences) = (options.member(group), Fences::new(group.session_timeout));
         let mut seat = Seat { config, context, consumer: None, subscribed: BTreeSet::new(), fences };
         seat.take()?;
@@ -151,6 +167,21 @@ impl Member {
             Lost::Error(error) => self.shared.error("share the partitions of", &error),
             Lost::Spent(code, words) => self.shared.coded("share the partitions of", code, &words),
         })
+    }
+
+    /// Leaves the group for good. Afterwards nothing can be asked of the member.
+    pub(super) async fn leave(&self) {
+        let seat = Arc::clone(&self.seat);
+        let left = spawn_blocking(move || {
+            if let Some(consumer) = locked(&seat).consumer.take() {
+                say_farewell(&consumer);
+                drop(consumer);
+            }
+        });
+        // Closing waits for a broker that is away, too; the group then notices by the session.
+        if tokio::time::timeout(LEAVE_MAX * 2, left).await.is_err() {
+            warn!("the broker does not answer; the group goes on without this member when its session ends");
+        }
     }
 
     /// Tells lag tools how far we are with what is ours.
@@ -182,7 +213,7 @@ impl Seat {
     }
 
     fn turn(&mut self, wanted: BTreeSet<String>) -> Result<BTreeSet<TopicPartition>, Lost> {
-        self.fences.seen(Instant::now());
+        self.fences.seen(Instant::now(), self.context.lost.load(Ordering::Acquire));
         self.subscribe(&wanted)?;
         let consumer = self.consumer.as_ref().ok_or(Lost::Error(KafkaError::Canceled))?;
         let followed = follow(consumer);
@@ -190,7 +221,7 @@ impl Seat {
         if !self.fences.forgives(Instant::now()) {
             return Err(Lost::Spent(cause, words));
         }
-        warn!(%words, "this member's name was taken while it was away, or by another process; joining again");
+        warn!(%words, "this member's name was taken while it or a broker was away, or by another process; joining again");
         self.take()?;
         self.subscribe(&wanted)?;
         Ok(BTreeSet::new())
@@ -202,6 +233,23 @@ impl Seat {
             self.subscribed.clone_from(wanted);
         }
         Ok(())
+    }
+}
+
+/// Tells the group that this member is gone. A client with a name does not when it closes (KIP-345, so that a restart moves nothing): its
+/// partitions would stand until the session ends, and every rebalance meanwhile would wait for it. Who unsubscribes first does tell.
+fn say_farewell(consumer: &BaseConsumer<MemberContext>) {
+    if consumer.client().fatal_error().is_some() {
+        return;
+    }
+    consumer.unsubscribe();
+    let began = Instant::now();
+    let mut none_since = None;
+    while began.elapsed() < LEAVE_MAX && none_since.is_none_or(|since: Instant| since.elapsed() < FAREWELL) {
+        // Serves the revocation.
+        drop(consumer.poll(Duration::from_millis(20)));
+        let holds_none = consumer.assignment().is_ok_and(|ours| ours.count() == 0);
+        none_since = holds_none.then(|| none_since.unwrap_or_else(Instant::now));
     }
 }
 
