@@ -53,7 +53,8 @@ docs: build
 faults: build tools
 	GRIDWATCH_PYTHON=$(VENV)/bin/python cargo test --release --locked --workspace $(FEATURES) --test faults -- $(ARGS)
 
+# In the profile of everything else, so that what builds along (Kafka's client, zstd, macros) is built once.
 lint: web
 	cargo fmt --all --check
-	cargo clippy --locked --workspace $(FEATURES) --all-targets --test figures --test faults -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(FEATURES) --no-deps
+	cargo clippy --release --locked --workspace $(FEATURES) --all-targets --test figures --test faults -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace $(FEATURES) --no-deps
