@@ -16,7 +16,7 @@ const SHIPPED: &str = include_str!("../detector_settings.toml");
 const DEFAULT: &str = "default";
 
 /// Each setting and the bounds it must keep.
-const SETTINGS: [(&str, f64, f64); 12] = [
+const SETTINGS: [(&str, f64, f64); 14] = [
     ("hotspot_count_min", 1.0, 1e6),
     ("hotspot_map_count_min", 1.0, 1e6),
     // Above one half a page of alarms would be wrong rather than right.
@@ -24,6 +24,8 @@ const SETTINGS: [(&str, f64, f64); 12] = [
     ("surge_count_min", 1.0, 1e6),
     ("surge_sigma_min", 0.0, 1e3),
     ("surge_q_max", 1e-9, 0.5),
+    ("surge_week_count_min", 1.0, 1e6),
+    ("surge_week_q_max", 1e-9, 0.5),
     // The longest window `space_time_scan` takes, and the largest circle that is still inside a city.
     ("cluster_days_max", 1.0, 366.0),
     ("cluster_radius_max", 0.01, 100.0),
