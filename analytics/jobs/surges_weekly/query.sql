@@ -3,7 +3,7 @@
 -- the weeks before: surges.)
 --
 -- week: where the seven days begin; weeks count back from there, so that each day has a new answer. Complete: as in surges, so long ago
--- that 95 % of each source's events had been received (completeness_hours); the days after it wait.
+-- that 95 % of each source's events have been received (completeness_hours, by completeness_curve); the days after it wait.
 -- baseline, upper, dispersion, trend: of the fit, alpha 0.01; score: (events - baseline) / (upper - baseline). p: this count or more, negative
 -- binomial about the baseline; q: over all n fits of the city or of its grids. surging: score above 1, q < surge_week_q_max and at
 -- least surge_week_count_min events (detector_settings by category; chosen on 2023, a year of Taipei's hotline without a labelled day,
@@ -15,24 +15,10 @@
 -- had surge_week_count_min events in the newest week. The series given to farrington begins where the newest week's reference begins: no
 -- other week has that much before it, so one week a series is fitted, whatever the history. Cautions: a year is 52 weeks; a holiday that
 -- moves (Lunar New Year) is not where it was; q is over what was fitted, so small counts are no burden on it.
-WITH delays AS (
-    SELECT source, CAST(ceil((date_part('epoch', received_at) - date_part('epoch', occurred_at)) / 3600) AS BIGINT) AS hours, count(*) AS events
-    FROM events
-    WHERE kind IN ('hotline_call', 'grid_report') AND received_at <= :as_of
-        AND occurred_at > :as_of - INTERVAL '35 days' AND occurred_at <= :as_of - INTERVAL '7 days'
-    GROUP BY 1, 2
-),
-curves AS (
-    SELECT source, hours, CAST(sum(events) OVER (PARTITION BY source ORDER BY hours) AS DOUBLE) / sum(events) OVER (PARTITION BY source) AS share
-    FROM delays
-),
-clock AS (
+WITH clock AS (
     SELECT completeness_hours, 1 + CAST(ceil(greatest(
         completeness_hours / 24.0 - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
-    FROM (
-        SELECT greatest(coalesce(max(hours), 0), 0) AS completeness_hours
-        FROM (SELECT source, min(hours) AS hours FROM curves WHERE share >= 0.95 GROUP BY source) AS sources
-    ) AS slowest
+    FROM (SELECT coalesce(max(complete_hours), 0) AS completeness_hours FROM completeness_curve(:as_of)) AS slowest
 ),
 -- Grids and categories that may have enough this week; the others are only parts of the city.
 active AS (

@@ -192,6 +192,7 @@ mod tests {
         for (named, positional) in [
             ("why(as_of => '2026-01-01', category => 'noise', grid => 'g')", "why('g', 'noise', '2026-01-01')"),
             ("why('g', category => 'noise') AS w", "why('g', 'noise') AS w"),
+            ("completeness_curve(as_of => TIMESTAMP '2026-01-01')", "completeness_curve(TIMESTAMP '2026-01-01')"),
             ("t, LATERAL (SELECT * FROM why(category => '*', grid => 'g')) AS w", "t, LATERAL (SELECT * FROM why('g', '*')) AS w"),
         ] {
             assert_eq!(completed(&format!("SELECT * FROM {named}")), format!("SELECT * FROM {positional}"));
