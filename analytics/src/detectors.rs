@@ -16,11 +16,16 @@ const SHIPPED: &str = include_str!("../detector_settings.toml");
 const DEFAULT: &str = "default";
 
 /// Each setting and the bounds it must keep.
-const SETTINGS: [(&str, f64, f64); 9] = [
+const SETTINGS: [(&str, f64, f64); 14] = [
+    ("hotspot_count_min", 1.0, 1e6),
+    ("hotspot_map_count_min", 1.0, 1e6),
+    // Above one half a page of alarms would be wrong rather than right.
+    ("hotspot_q_max", 1e-9, 0.5),
     ("surge_count_min", 1.0, 1e6),
     ("surge_sigma_min", 0.0, 1e3),
-    // Above one half a page of alarms would be wrong rather than right.
     ("surge_q_max", 1e-9, 0.5),
+    ("surge_week_count_min", 1.0, 1e6),
+    ("surge_week_q_max", 1e-9, 0.5),
     // The longest window `space_time_scan` takes, and the largest circle that is still inside a city.
     ("cluster_days_max", 1.0, 366.0),
     ("cluster_radius_max", 0.01, 100.0),
@@ -84,7 +89,8 @@ mod tests {
     #[test]
     fn what_is_no_setting_or_out_of_bounds_is_refused_by_name() {
         assert!(
-            changed("near_days = 3", "near_dayz = 3").starts_with("\"near_dayz\" of \"default\" is no setting; there are surge_count_min")
+            changed("near_days = 3", "near_dayz = 3")
+                .starts_with("\"near_dayz\" of \"default\" is no setting; there are hotspot_count_min")
         );
         assert_eq!(changed("surge_q_max = 0.01", "surge_q_max = 5"), "surge_q_max of \"default\" is 5, it must be 0.000000001 to 0.5");
         assert_eq!(changed("near_days = 3\n", ""), "[default] does not say near_days");

@@ -27,7 +27,9 @@ use crate::lake::LakeError;
 use crate::lake::delta::Table;
 use crate::lake::scan::PinnedTable;
 
+mod answering;
 mod calendar;
+mod completeness;
 mod locating;
 mod named_arguments;
 pub mod past;
@@ -206,6 +208,7 @@ fn with_functions(settings: &SessionSettings, runtime: Arc<RuntimeEnv>) -> Resul
     }
     session.register_udf(calendar::local_day(&settings.time_zone)?);
     session.register_batch("detector_settings", detectors::table()?)?;
+    completeness::register(&session);
     why::register(&session);
     Ok(session)
 }

@@ -4,8 +4,9 @@
 # FOLDER holds hotline1999_YYYY.csv.zst, zones_district.geojson.zst and zones_village.geojson.zst as data.taipei publishes them. Prints one
 # table as CSV: a line an episode and detector. A year is looked at every day by surges, every week by surges_weekly (a week is its bin),
 # every fourth day by hotspots and emerging, once a month by clusters, whose 999 permutations a category are dear; and every day near the
-# label by all of them. alarms_a_year is the alarms seen times 365 over the looks. In 2017 addresses are cut to the district, so that year
-# is looked at by districts.
+# label by all of them. alarms_a_year is the alarms seen times 365 over the looks; of surges_weekly, whose looks hold seven days each,
+# that is seven times too many, and its alarms are about a year's. In 2017 addresses are cut to the district, so that year is looked at
+# by districts.
 set -eu
 gridwatch=$1
 data=$2

@@ -53,7 +53,7 @@ async function kpisOfSql(visit) {
   const [feeds] = await sql(visit, "SELECT SUM(rejected_24h) AS rejected FROM jobs.feed_health");
   const hours = await sql(visit, "SELECT bin_start, as_of, SUM(events) AS events FROM jobs.volume WHERE category = '*' AND bin = 'hour' GROUP BY bin_start, as_of");
   const day = hours.filter((row) => Date.parse(row.bin_start) > Math.floor(Date.parse(row.as_of) / HOUR_MS) * HOUR_MS - 24 * HOUR_MS);
-  const hot = await sql(visit, "SELECT measure, SUM(CASE WHEN q < 0.05 AND z > 0 THEN 1 ELSE 0 END) AS hot FROM jobs.hotspots WHERE category = '*' AND period = '24h' GROUP BY measure");
+  const hot = await sql(visit, "SELECT measure, SUM(CASE WHEN hot THEN 1 ELSE 0 END) AS hot FROM jobs.hotspots WHERE category = '*' AND period = '24h' GROUP BY measure");
   const [repeat] = await sql(visit, `SELECT repeat_rate FROM jobs.recurrence WHERE category = '*' AND "key" = 'matter' AND days = 30`);
   const of = (measure) => number(hot.find((row) => row.measure === measure)?.hot);
   return { events_24h: day.length === 0 ? null : day.reduce((sum, row) => sum + number(row.events), 0), hot_grids: of("count"), hotter_than_usual: of("excess"), repeat_rate_30d: number(repeat?.repeat_rate), quarantined_24h: number(feeds?.rejected) };

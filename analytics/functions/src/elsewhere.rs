@@ -6,6 +6,7 @@ use crate::function::{Argument, Kind, Returns};
 
 mod address_grid;
 mod bd09_to_wgs84;
+mod completeness_curve;
 mod gcj02_to_wgs84;
 mod grid_at;
 mod local_day;
@@ -41,5 +42,6 @@ pub static ELSEWHERE: &[&Elsewhere] = &[
     &roc_date::FUNCTION,
     &pseudonym::FUNCTION,
     &local_day::FUNCTION,
+    &completeness_curve::FUNCTION,
     &why::FUNCTION,
 ];

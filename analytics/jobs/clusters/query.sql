@@ -7,27 +7,16 @@
 -- baseline, so that a cluster is reported again only with new cases beyond the usual ones. state: 'ongoing' if the scan as of the day before already found a cluster that shares a grid with it and
 -- beats all of 99 permutations, else 'new'; NULL where chance would do. Both are derived from the events alone, so an earlier as_of gives
 -- what that day gave.
--- The newest day is complete when as much time has passed since its end as 95 % of each source's events took to be received (from
--- received_at of events 7 to 35 days old). Least cases, radius and days: detector_settings by category. Categories without a case on the
+-- The newest day is complete when as much time has passed since its end as 95 % of each source's events take to be received
+-- (completeness_curve). Least cases, radius and days: detector_settings by category. Categories without a case on the
 -- newest day are not scanned; those with fewer than 30 cases in all have only their reason: too_few_cases.
 --
 -- Source: Kulldorff et al. 2005. Cautions: K categories at a threshold of RI days raise about K / RI false signals a day; category '*' is
 -- not scanned, since categories differ in where and when. (Each step is read by one other, because the engine runs it anew for each.)
-WITH delays AS (
-    SELECT source, CAST(ceil((date_part('epoch', received_at) - date_part('epoch', occurred_at)) / 3600) AS BIGINT) AS hours, count(*) AS events
-    FROM events
-    WHERE kind IN ('hotline_call', 'grid_report') AND received_at <= :as_of
-        AND occurred_at > :as_of - INTERVAL '35 days' AND occurred_at <= :as_of - INTERVAL '7 days'
-    GROUP BY 1, 2
-),
-curves AS (
-    SELECT source, hours, CAST(sum(events) OVER (PARTITION BY source ORDER BY hours) AS DOUBLE) / sum(events) OVER (PARTITION BY source) AS share
-    FROM delays
-),
-clock AS (
+WITH clock AS (
     SELECT 1 + CAST(ceil(greatest(
-        coalesce(max(hours), 0) / 24.0 - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
-    FROM (SELECT source, min(hours) AS hours FROM curves WHERE share >= 0.95 GROUP BY source) AS sources
+        coalesce(max(complete_hours), 0) / 24.0 - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
+    FROM completeness_curve(:as_of)
 ),
 -- The newest complete day has age 0. The oldest day of the history began before it and is not whole.
 days AS (

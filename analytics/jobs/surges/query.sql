@@ -1,8 +1,9 @@
 -- Is there more than the days before let expect? The newest complete day of each grid and category against up to four weeks before it.
 -- grid_id '*' is the whole city, category '*' all categories. (Weeks against the same season of past years: surges_weekly.)
 --
--- Complete: so long ago that 95 % of each source's events had been received by now (completeness_hours, from received_at of events 7
--- to 35 days old; a source without received_at counts as prompt). Days that run or wait are told for the city: incomplete_bin.
+-- Complete: so long ago that 95 % of each source's events have been received by now (completeness_hours, by completeness_curve, which
+-- allows for what has not come yet; a source without received_at counts as prompt). Days that run or wait are told for the city:
+-- incomplete_bin.
 -- baseline: mean of up to 28 days, at least 14, before a guard of two, times what the weekday is to the city's mean day in this
 -- category (as if ten more cases had come evenly: few cases know no weekday). p: this count or more, negative binomial with the
 -- dispersion of those days and the error of their mean. q: over all n grids and categories that had cases since.
@@ -12,24 +13,10 @@
 -- Source: Hutwagner et al. 2003; Noufaily et al. 2013 for the bound. Cautions: a grid whose day had no case is tested but has no row;
 -- a holiday is not a weekday, so the first after one may surge; an earlier as_of judges by what has arrived until now. (Each step is read
 -- by one other, because the engine runs it anew for each.)
-WITH delays AS (
-    SELECT source, CAST(ceil((date_part('epoch', received_at) - date_part('epoch', occurred_at)) / 3600) AS BIGINT) AS hours, count(*) AS events
-    FROM events
-    WHERE kind IN ('hotline_call', 'grid_report') AND received_at <= :as_of
-        AND occurred_at > :as_of - INTERVAL '35 days' AND occurred_at <= :as_of - INTERVAL '7 days'
-    GROUP BY 1, 2
-),
-curves AS (
-    SELECT source, hours, CAST(sum(events) OVER (PARTITION BY source ORDER BY hours) AS DOUBLE) / sum(events) OVER (PARTITION BY source) AS share
-    FROM delays
-),
-clock AS (
+WITH clock AS (
     SELECT completeness_hours, 1 + CAST(ceil(greatest(
         completeness_hours / 24.0 - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
-    FROM (
-        SELECT greatest(coalesce(max(hours), 0), 0) AS completeness_hours
-        FROM (SELECT source, min(hours) AS hours FROM curves WHERE share >= 0.95 GROUP BY source) AS sources
-    ) AS slowest
+    FROM (SELECT coalesce(max(complete_hours), 0) AS completeness_hours FROM completeness_curve(:as_of)) AS slowest
 ),
 -- The newest complete day has age 0, those that run or wait are below. The oldest day of the history began before it and is not whole.
 days AS (

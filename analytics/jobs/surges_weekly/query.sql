@@ -3,35 +3,22 @@
 -- the weeks before: surges.)
 --
 -- week: where the seven days begin; weeks count back from there, so that each day has a new answer. Complete: as in surges, so long ago
--- that 95 % of each source's events had been received (completeness_hours); the days after it wait.
+-- that 95 % of each source's events have been received (completeness_hours, by completeness_curve); the days after it wait.
 -- baseline, upper, dispersion, trend: of the fit, alpha 0.01; score: (events - baseline) / (upper - baseline). p: this count or more, negative
--- binomial about the baseline; q: over all n fits of the city or of its grids. surging: score above 1, q < surge_q_max and at least
--- surge_count_min events (detector_settings by category).
+-- binomial about the baseline; q: over all n fits of the city or of its grids. surging: score above 1, q < surge_week_q_max and at
+-- least surge_week_count_min events (detector_settings by category; chosen on 2023, a year of Taipei's hotline without a labelled day,
+-- looked at every second week: 84 surges a year where a count of 5 and a q of 0.01 gave 260).
 -- A week in which the whole city brought nothing is missing, not zero. years: as many whole years as there are, 2 to 5; with less the
 -- reason is short_history.
 --
 -- Source: Farrington et al. 1996; Noufaily et al. 2013. Cost: reads five years and three weeks of cells, of the grids and categories that
--- had surge_count_min events in the newest week. The series given to farrington begins where the newest week's reference begins: no
+-- had surge_week_count_min events in the newest week. The series given to farrington begins where the newest week's reference begins: no
 -- other week has that much before it, so one week a series is fitted, whatever the history. Cautions: a year is 52 weeks; a holiday that
 -- moves (Lunar New Year) is not where it was; q is over what was fitted, so small counts are no burden on it.
-WITH delays AS (
-    SELECT source, CAST(ceil((date_part('epoch', received_at) - date_part('epoch', occurred_at)) / 3600) AS BIGINT) AS hours, count(*) AS events
-    FROM events
-    WHERE kind IN ('hotline_call', 'grid_report') AND received_at <= :as_of
-        AND occurred_at > :as_of - INTERVAL '35 days' AND occurred_at <= :as_of - INTERVAL '7 days'
-    GROUP BY 1, 2
-),
-curves AS (
-    SELECT source, hours, CAST(sum(events) OVER (PARTITION BY source ORDER BY hours) AS DOUBLE) / sum(events) OVER (PARTITION BY source) AS share
-    FROM delays
-),
-clock AS (
+WITH clock AS (
     SELECT completeness_hours, 1 + CAST(ceil(greatest(
         completeness_hours / 24.0 - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
-    FROM (
-        SELECT greatest(coalesce(max(hours), 0), 0) AS completeness_hours
-        FROM (SELECT source, min(hours) AS hours FROM curves WHERE share >= 0.95 GROUP BY source) AS sources
-    ) AS slowest
+    FROM (SELECT coalesce(max(complete_hours), 0) AS completeness_hours FROM completeness_curve(:as_of)) AS slowest
 ),
 -- Grids and categories that may have enough this week; the others are only parts of the city.
 active AS (
@@ -39,7 +26,7 @@ active AS (
     FROM cell_parts
     WHERE kind IN ('hotline_call', 'grid_report') AND hour > :as_of - INTERVAL '45 days' AND hour <= :as_of
     GROUP BY 1, 2
-    HAVING sum(events) >= (SELECT min(surge_count_min) FROM detector_settings)
+    HAVING sum(events) >= (SELECT min(surge_week_count_min) FROM detector_settings)
 ),
 -- The newest complete week has age 0; weeks after it wait. The oldest one began before the history and is not whole.
 weeks AS (
@@ -75,8 +62,8 @@ series AS (
         52 * years + 4 AS bins,
         -- Weeks in which the city brought anything.
         first_value(ages) OVER (ORDER BY CASE WHEN grid_id = '*' AND lists.category = '*' THEN 0 ELSE 1 END) AS known,
-        coalesce(own.surge_count_min, usual.surge_count_min) AS count_min,
-        coalesce(own.surge_q_max, usual.surge_q_max) AS q_max
+        coalesce(own.surge_week_count_min, usual.surge_week_count_min) AS count_min,
+        coalesce(own.surge_week_q_max, usual.surge_week_q_max) AS q_max
     FROM (SELECT * FROM detector_settings WHERE category = 'default') AS usual
     CROSS JOIN (
         SELECT

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName};
+use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, TableFactor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -20,12 +20,29 @@ use datafusion::sql::sqlparser::parser::Parser;
 /// The call names an argument the function does not have, gives one twice, leaves out one without a default, or has one
 /// without a name after one with a name.
 pub(super) fn make_positional(call: &mut Function) -> Result<bool> {
-    let FunctionArguments::List(list) = &mut call.args else { return Ok(false) };
-    if list.args.iter().all(|argument| matches!(argument, FunctionArg::Unnamed(_))) {
+    match &mut call.args {
+        FunctionArguments::List(list) => arrange(&call.name, &mut list.args),
+        FunctionArguments::None | FunctionArguments::Subquery(_) => Ok(false),
+    }
+}
+
+/// The same of a function that stands where a table may.
+///
+/// # Errors
+/// As [`make_positional`].
+pub(super) fn make_table_positional(table: &mut TableFactor) -> Result<bool> {
+    match table {
+        TableFactor::Table { name, args: Some(list), .. } => arrange(name, &mut list.args),
+        _ => Ok(false),
+    }
+}
+
+fn arrange(function: &ObjectName, arguments: &mut Vec<FunctionArg>) -> Result<bool> {
+    if arguments.iter().all(|argument| matches!(argument, FunctionArg::Unnamed(_))) {
         return Ok(false);
     }
-    let Some(parameters) = Parameters::of(&call.name) else { return Ok(false) };
-    list.args = parameters.arrange(std::mem::take(&mut list.args))?;
+    let Some(parameters) = Parameters::of(function) else { return Ok(false) };
+    *arguments = parameters.arrange(std::mem::take(arguments))?;
     Ok(true)
 }
 
@@ -164,9 +181,26 @@ mod tests {
             "CREATE VIEW v AS SELECT @ AS w",
             "EXPLAIN SELECT @",
             "COPY (SELECT @) TO 'somewhere' STORED AS CSV",
+            "SELECT a.text_en FROM t JOIN why(grid => 'g', category => '*') AS a ON a.part = t.k AND (@).low > 0.1",
         ] {
             assert_eq!(completed(&statement.replace('@', call.0)), completed(&statement.replace('@', call.1)), "{statement}");
         }
+    }
+
+    #[test]
+    fn a_function_where_a_table_stands_takes_them_too() {
+        for (named, positional) in [
+            ("why(as_of => '2026-01-01', category => 'noise', grid => 'g')", "why('g', 'noise', '2026-01-01')"),
+            ("why('g', category => 'noise') AS w", "why('g', 'noise') AS w"),
+            ("completeness_curve(as_of => TIMESTAMP '2026-01-01')", "completeness_curve(TIMESTAMP '2026-01-01')"),
+            ("t, LATERAL (SELECT * FROM why(category => '*', grid => 'g')) AS w", "t, LATERAL (SELECT * FROM why('g', '*')) AS w"),
+        ] {
+            assert_eq!(completed(&format!("SELECT * FROM {named}")), format!("SELECT * FROM {positional}"));
+        }
+        assert_eq!(
+            refused("SELECT * FROM why(grid => 'g')"),
+            "Error during planning: why needs its argument category: write why(grid, category, as_of => NULL)"
+        );
     }
 
     #[test]

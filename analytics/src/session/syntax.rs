@@ -1,14 +1,14 @@
 //! What our SQL has beyond DataFusion's: two rewrites of the syntax tree between parsing a statement and planning it.
 //!
 //! `named_arguments` for calls with names, and `(f(…)).z`, PostgreSQL's way to read one field of a struct, which DataFusion
-//! knows only as `(f(…))['z']`. Each works wherever an expression stands: in views, subqueries, windows, GROUP BY.
+//! knows only as `(f(…))['z']`. Each works wherever an expression stands: in views, subqueries, windows, GROUP BY; names in `FROM why(…)` too.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Subscript, Value, VisitMut, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Subscript, TableFactor, Value, VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -51,24 +51,44 @@ pub fn complete_text(sql: &str) -> Result<Cow<'_, str>> {
 
 /// Whether anything was changed.
 fn rewrite(tree: &mut impl VisitMut) -> Result<bool> {
-    let mut changed = false;
-    let flow = visit_expressions_mut(tree, |expression| {
+    let mut rewriting = Rewriting { changed: false };
+    match tree.visit(&mut rewriting) {
+        ControlFlow::Continue(()) => Ok(rewriting.changed),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Rewriting {
+    changed: bool,
+}
+
+impl Rewriting {
+    fn note(&mut self, done: Result<bool>) -> ControlFlow<DataFusionError> {
+        match done {
+            Ok(done) => {
+                self.changed |= done;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+impl VisitorMut for Rewriting {
+    type Break = DataFusionError;
+
+    // What stands inside an expression or a table is done before it.
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
         let done = match expression {
             Expr::Function(call) => named_arguments::make_positional(call),
             Expr::CompoundFieldAccess { access_chain, .. } => Ok(subscript_fields(access_chain)),
             _ => Ok(false),
         };
-        match done {
-            Ok(done) => {
-                changed |= done;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(error),
-        }
-    });
-    match flow {
-        ControlFlow::Continue(()) => Ok(changed),
-        ControlFlow::Break(error) => Err(error),
+        self.note(done)
+    }
+
+    fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
+        self.note(named_arguments::make_table_positional(table))
     }
 }
 

@@ -13,19 +13,18 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use contract::schema::time_type;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::{exec_err, plan_err};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::common::plan_err;
+use datafusion::error::Result;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 
+use super::answering::{self, Holds};
 use super::{CATALOG, sql_instant};
 
 /// Name of the function.
@@ -43,15 +42,6 @@ const WORDS: &str = include_str!("why/words.sql");
 /// Adds the function to a session.
 pub(super) fn register(session: &SessionContext) {
     session.register_udtf(NAME, Arc::new(Why));
-}
-
-/// What a column holds.
-#[derive(Clone, Copy)]
-enum Holds {
-    Text,
-    Number,
-    Instant,
-    Version,
 }
 
 /// The columns of its rows; `functions` says what each means.
@@ -72,19 +62,8 @@ const COLUMNS: [(&str, Holds); 17] = [
     ("text_zh", Holds::Text),
     ("text_en", Holds::Text),
     ("as_of", Holds::Instant),
-    ("table_version", Holds::Version),
+    ("table_version", Holds::Integer),
 ];
-
-/// The schema of the rows. Comments stay out of it: the plan behind has none, and an aggregate compares the two.
-fn schema() -> SchemaRef {
-    let data_type = |holds| match holds {
-        Holds::Text => DataType::Utf8,
-        Holds::Number => DataType::Float64,
-        Holds::Instant => time_type(),
-        Holds::Version => DataType::Int64,
-    };
-    Arc::new(Schema::new(COLUMNS.map(|(name, holds)| Field::new(name, data_type(holds), true)).to_vec()))
-}
 
 #[derive(Debug)]
 struct Why;
@@ -93,10 +72,15 @@ impl TableFunctionImpl for Why {
     fn call_with_args(&self, arguments: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let (grid, category, as_of) = match arguments.exprs() {
             [grid, category] => (grid, category, None),
-            [grid, category, as_of] => (grid, category, instant(as_of)?),
+            [grid, category, as_of] => (grid, category, answering::instant(as_of, NAME, USAGE)?),
             other => return plan_err!("why takes two or three arguments, not {}: {USAGE}", other.len()),
         };
-        Ok(Arc::new(Answer { grid: text(grid, "grid")?, category: text(category, "category")?, as_of, columns: schema() }))
+        Ok(Arc::new(Answer {
+            grid: text(grid, "grid")?,
+            category: text(category, "category")?,
+            as_of,
+            columns: answering::schema(&COLUMNS),
+        }))
     }
 }
 
@@ -109,19 +93,6 @@ fn text(argument: &Expr, name: &str) -> Result<String> {
         // Whose rows they are must be known before anything is read: neither a column nor a parameter says it then.
         other => plan_err!("the {name} of why is a text in the statement itself, not {other}: {USAGE}"),
     }
-}
-
-fn instant(argument: &Expr) -> Result<Option<DateTime<Utc>>> {
-    let Expr::Literal(value, _) = argument else {
-        return plan_err!("the as_of of why is an instant in the statement itself, not {argument}: {USAGE}");
-    };
-    let refused = || DataFusionError::Plan(format!("the as_of of why is an instant, not {value}: {USAGE}"));
-    let micros = value.cast_to(&time_type()).map_err(|_| refused())?.to_array()?;
-    let micros = micros.as_primitive::<TimestampMicrosecondType>();
-    if micros.is_null(0) {
-        return Ok(None);
-    }
-    DateTime::from_timestamp_micros(micros.value(0)).map(Some).ok_or_else(refused)
 }
 
 /// The rows of one call.
@@ -155,25 +126,8 @@ impl TableProvider for Answer {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("why is answered in a session of gridwatch only");
-        };
-        let plan = state.create_logical_plan(&self.statement(&Lake { state }).await?).await?;
-        let typed: Vec<Expr> = plan
-            .schema()
-            .columns()
-            .into_iter()
-            .zip(self.columns.fields())
-            .map(|(column, field)| cast(Expr::Column(column), field.data_type().clone()).alias(field.name()))
-            .collect();
-        let mut rows = LogicalPlanBuilder::from(plan).project(typed)?;
-        if let Some(filter) = conjunction(filters.to_vec()) {
-            rows = rows.filter(filter)?;
-        }
-        if let Some(projection) = projection {
-            rows = rows.select(projection.iter().copied())?;
-        }
-        state.create_physical_plan(&rows.build()?).await
+        let state = answering::state(session, NAME)?;
+        answering::plan(state, &self.statement(&Lake { state }).await?, &self.columns, projection, filters).await
     }
 }
 

@@ -16,11 +16,6 @@ export function heatOf(z: number | null): Heat {
   return z <= -Z90 ? "cold" : "even";
 }
 
-/** Hot after allowing for the number of grids tested: the page's meaning of "hot grid". */
-export function isHot(row: Hotspot): boolean {
-  return row.z !== null && row.z > 0 && row.q !== null && row.q < 0.05;
-}
-
 /** Order of a legend. Marks differ in shape and number, so that colour is never the only sign. */
 export const HEATS: readonly Heat[] = ["hot99", "hot95", "hot90", "even", "cold", "unknown"];
 

@@ -27,16 +27,16 @@ export function volume(): string {
 FROM jobs.volume WHERE category = '*' AND bin = 'hour' AND bin_start > date_trunc('hour', as_of) - INTERVAL '24 hours' LIMIT 1`;
 }
 
-/** How many grids are hot by the test that allows for testing them all (Benjamini-Hochberg, q < 0.05). */
+/** How many grids the job calls hot. */
 export function hotGrids(): string {
-  return `SELECT measure, COUNT(*) FILTER (WHERE q < 0.05 AND z > 0) AS hot, COUNT(z) AS tested, MAX(as_of) AS as_of
+  return `SELECT measure, COUNT(*) FILTER (WHERE hot) AS hot, COUNT(z) AS tested, MAX(as_of) AS as_of
 FROM jobs.hotspots WHERE category = '*' AND period = '24h' GROUP BY measure LIMIT 2`;
 }
 
 /** The rows behind map and list. For a single category the job leaves out grids without events. Over all categories each grid also names the one that drives it most. */
 export function hotspots(view: View): string {
   const same = `period = ${literal(view.period)} AND measure = ${literal(view.measure)}`;
-  const columns = "grid_id, category, events, baseline, value, z, p, q, n, reason, as_of, table_version";
+  const columns = "grid_id, category, events, baseline, value, z, p, q, n, hot, reason, as_of, table_version";
   if (view.category !== ALL) return `SELECT ${columns} FROM jobs.hotspots WHERE category = ${literal(view.category)} AND ${same} LIMIT ${GRIDS_MAX}`;
   return `WITH driving AS (
   SELECT grid_id, category AS driver, ROW_NUMBER() OVER (PARTITION BY grid_id ORDER BY z DESC NULLS LAST, events DESC, category) AS place
@@ -66,7 +66,7 @@ export function hours(grid: string | null, category: string, since: number): str
 
 /** Everything Gi* says of one grid. */
 export function gridRows(grid: string): string {
-  return `SELECT category, period, measure, events, baseline, value, z, p, q, n, reason, as_of
+  return `SELECT category, period, measure, events, baseline, value, z, p, q, n, hot, reason, as_of
 FROM jobs.hotspots WHERE grid_id = ${literal(grid)} LIMIT 500`;
 }
 

@@ -67,6 +67,8 @@ export interface Hotspot {
   p: number | null;
   q: number | null;
   n: number | null;
+  /** What the job calls hot, as the alert does: q allows for the grids tested, and there are cases enough to judge by. */
+  hot: boolean;
   reason: string;
 }
 
@@ -83,13 +85,14 @@ export function hotspot(row: Row): Hotspot {
     p: numberOf(row, "p"),
     q: numberOf(row, "q"),
     n: numberOf(row, "n"),
+    hot: textOf(row, "hot") === "true",
     reason: textOf(row, "reason"),
   };
 }
 
 /** What the job leaves out: a grid without events in a category. Its z is not told; that it is neither hot nor undefined is. */
 export function quietHotspot(gridId: string, category: string): Hotspot {
-  return { gridId, category, driver: "", period: "", measure: "", events: 0, baseline: null, z: 0, p: null, q: null, n: null, reason: "" };
+  return { gridId, category, driver: "", period: "", measure: "", events: 0, baseline: null, z: 0, p: null, q: null, n: null, hot: false, reason: "" };
 }
 
 /** Why a grid is hot, in two lines of each language. */

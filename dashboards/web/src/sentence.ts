@@ -1,6 +1,6 @@
 // What Gi* says of one grid, as one honest sentence: what was counted, how unusual it is, and whether that survives testing all grids.
 import { count, percent, probability, score } from "./format.ts";
-import { heatOf, isHot } from "./heat.ts";
+import { heatOf } from "./heat.ts";
 import type { Hotspot } from "./rows.ts";
 import { reasonName } from "./text.ts";
 import type { Language } from "./view.ts";
@@ -24,11 +24,12 @@ function inChinese({ row, neighbours, neighbourShare, explained }: Finding): str
   if (row.z === null) return `${facts}无法判断是否为热点：${reasonName(row.reason, "zh") || "没有统计量"}。`;
   const what = row.measure === "excess" ? "超出往常的幅度" : "件数";
   const numbers = `z = ${score(row.z)}，p ${equal(row.p)}，同时检验 ${count(row.n)} 个网格后 q ${equal(row.q)}`;
-  if (isHot(row)) return `${facts}若${what}在全市随机分布，很难出现这样的集中：${numbers}，判为热点。`;
+  if (row.hot) return `${facts}若${what}在全市随机分布，很难出现这样的集中：${numbers}，判为热点。`;
   const heat = heatOf(row.z);
   if (heat === "cold") return `${facts}${what}明显低于全市一般水平：${numbers}。`;
   if (heat === "even") return `${facts}${what}与随机分布没有显著差别：${numbers}。`;
-  return `${facts}单看偏热，但 ${numbers}，不低于 0.05，尚不足以判为热点，宜留意。`;
+  if (row.reason !== "") return `${facts}单看偏热（${numbers}），但${reasonName(row.reason, "zh")}，不足以判断是否为热点。`;
+  return `${facts}单看偏热，但 ${numbers}，尚不足以判为热点，宜留意。`;
 }
 
 function inEnglish({ row, neighbours, neighbourShare, explained }: Finding): string {
@@ -38,11 +39,12 @@ function inEnglish({ row, neighbours, neighbourShare, explained }: Finding): str
   if (row.z === null) return `${facts} Cannot say whether it is a hotspot: ${reasonName(row.reason, "en") || "no statistic"}.`;
   const what = row.measure === "excess" ? "The excess over the usual" : "The count";
   const numbers = `z = ${score(row.z)}, p ${equal(row.p)}; q ${equal(row.q)} over ${count(row.n)} grids`;
-  if (isHot(row)) return `${facts} ${what} is hardly this concentrated by chance: ${numbers}. A hotspot.`;
+  if (row.hot) return `${facts} ${what} is hardly this concentrated by chance: ${numbers}. A hotspot.`;
   const heat = heatOf(row.z);
   if (heat === "cold") return `${facts} ${what} is clearly below the city's level: ${numbers}.`;
   if (heat === "even") return `${facts} ${what} does not differ from chance: ${numbers}.`;
-  return `${facts} Warm by itself (${numbers}), but q is not below 0.05: no hotspot yet, worth a look.`;
+  if (row.reason !== "") return `${facts} Warm by itself (${numbers}), but ${reasonName(row.reason, "en")}: cannot say whether it is a hotspot.`;
+  return `${facts} Warm by itself (${numbers}), which chance may do: no hotspot yet, worth a look.`;
 }
 
 function equal(p: number | null): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byHeat, COLOR, heatOf, HEATS, isHot, MARK, neighbourShare } from "../src/heat.ts";
+import { byHeat, COLOR, heatOf, HEATS, MARK, neighbourShare } from "../src/heat.ts";
 import { hotspot, type Hotspot } from "../src/rows.ts";
 
 function row(changes: Partial<Hotspot>): Hotspot {
@@ -11,11 +11,10 @@ test("classes begin at the two-sided 90, 95 and 99 % quantiles", () => {
   expect(classes).toEqual(["hot99", "hot95", "hot95", "hot90", "hot90", "even", "even", "even", "cold", "unknown"]);
 });
 
-test("hot means high and q below 0.05; cold grids and missing statistics are not hot", () => {
-  expect(isHot(row({ z: 3, q: 0.049 }))).toBe(true);
-  expect(isHot(row({ z: 3, q: 0.05 }))).toBe(false);
-  expect(isHot(row({ z: -3, q: 0.01 }))).toBe(false);
-  expect(isHot(row({ z: null, q: null }))).toBe(false);
+test("hot is what the job says, whatever z and q are", () => {
+  expect(hotspot({ z: 7, q: 0.0001, hot: false, reason: "too_few_cases" }).hot).toBe(false);
+  expect(hotspot({ z: 3, q: 0.005, hot: true }).hot).toBe(true);
+  expect(hotspot({ z: null, q: null }).hot).toBe(false);
 });
 
 test("every class differs by colour and by mark", () => {

@@ -3,7 +3,7 @@ import { hotspot, type Hotspot } from "../src/rows.ts";
 import { sentence } from "../src/sentence.ts";
 
 function finding(changes: Partial<Hotspot>) {
-  const row = hotspot({ category: "*", period: "24h", measure: "count", events: 14, baseline: 18.26, z: 4.6, p: 0.000004, q: 0.0005, n: 123 });
+  const row = hotspot({ category: "*", period: "24h", measure: "count", events: 14, baseline: 18.26, z: 4.6, p: 0.000004, q: 0.0005, n: 123, hot: true });
   return { row: { ...row, ...changes }, neighbours: 8, neighbourShare: 0.92 };
 }
 
@@ -19,9 +19,15 @@ test("beside an explanation only the verdict is said", () => {
   expect(sentence({ ...finding({}), explained: true }, "zh")).toMatch(/^若件数/);
 });
 
-test("warm is not hot while q is not below 0.05", () => {
-  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "zh")).toContain("尚不足以判为热点");
-  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21 }), "en")).toContain("no hotspot yet");
+test("warm is not hot while chance may do it", () => {
+  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21, hot: false }), "zh")).toContain("尚不足以判为热点");
+  expect(sentence(finding({ z: 2.1, p: 0.036, q: 0.21, hot: false }), "en")).toContain("no hotspot yet");
+});
+
+test("of too few events no verdict is given, however high z is", () => {
+  const few = { z: 14, q: 0.0001, hot: false, reason: "too_few_cases" };
+  expect(sentence(finding(few), "zh")).toContain("但事件太少，不足以判断是否为热点");
+  expect(sentence(finding(few), "en")).toContain("but too few events: cannot say whether it is a hotspot");
 });
 
 test("an undefined statistic is told with its reason, never as calm", () => {
@@ -31,7 +37,7 @@ test("an undefined statistic is told with its reason, never as calm", () => {
 });
 
 test("cold, even and excess each have their own words", () => {
-  expect(sentence(finding({ z: -2 }), "en")).toContain("clearly below");
-  expect(sentence(finding({ z: 0.3, q: 0.9 }), "zh")).toContain("没有显著差别");
+  expect(sentence(finding({ z: -2, hot: false }), "en")).toContain("clearly below");
+  expect(sentence(finding({ z: 0.3, q: 0.9, hot: false }), "zh")).toContain("没有显著差别");
   expect(sentence(finding({ measure: "excess" }), "zh")).toContain("超出往常的幅度");
 });

@@ -5,26 +5,12 @@
 -- part 'half_case' of each aspect is what was added. value counts the events of the day judged, expected those before it that fall to
 -- the part, contribution is their difference. 'location' and 'lateness' part the day's events alone, 'baseline' what is usual by day.
 -- Days, completeness and factors are those of the job's query, which says what they mean. (Grid, category and instant are put in.)
-WITH delays AS (
-    SELECT source, CAST(ceil((date_part('epoch', received_at) - date_part('epoch', occurred_at)) / 3600) AS BIGINT) AS hours, count(*) AS events
-    FROM events
-    WHERE kind IN ('hotline_call', 'grid_report') AND received_at <= :as_of
-        AND occurred_at > :as_of - INTERVAL '35 days' AND occurred_at <= :as_of - INTERVAL '7 days'
-    GROUP BY 1, 2
-),
-curves AS (
-    SELECT source, hours, CAST(sum(events) OVER (PARTITION BY source ORDER BY hours) AS DOUBLE) / sum(events) OVER (PARTITION BY source) AS share
-    FROM delays
-),
-clock AS (
+WITH clock AS (
     SELECT judged, greatest(least(CAST(round((date_part('epoch', local_day(:as_of)) - date_part('epoch', local_day(first_hour))) / 86400) AS BIGINT) - judged, 31) - 3, 0) AS bins
     FROM (
         SELECT 1 + CAST(ceil(greatest(completeness_hours / 24.0
             - (date_part('epoch', :as_of) - date_part('epoch', local_day(:as_of))) / 86400, 0.0)) AS BIGINT) AS judged
-        FROM (
-            SELECT greatest(coalesce(max(hours), 0), 0) AS completeness_hours
-            FROM (SELECT source, min(hours) AS hours FROM curves WHERE share >= 0.95 GROUP BY source) AS sources
-        ) AS slowest
+        FROM (SELECT coalesce(max(complete_hours), 0) AS completeness_hours FROM completeness_curve(:as_of)) AS slowest
     ) AS complete
     CROSS JOIN (
         SELECT min(hour) AS first_hour

@@ -3,7 +3,7 @@ import { gridName, parentName } from "../city.ts";
 import { chart } from "../chart.ts";
 import { button, el, fill } from "../dom.ts";
 import { count, probability, score } from "../format.ts";
-import { heatOf, isHot, MARK, neighbourShare } from "../heat.ts";
+import { heatOf, MARK, neighbourShare } from "../heat.ts";
 import { ALL } from "../questions.ts";
 import { shownGrid } from "../rounds.ts";
 import type { Hotspot } from "../rows.ts";
@@ -75,7 +75,7 @@ function drawName(element: HTMLElement, { city, view }: Scene, grid: string): vo
 function drawTag(tag: HTMLElement, row: Hotspot | undefined, language: Language): void {
   const heat = heatOf(row?.z ?? null);
   tag.hidden = row === undefined;
-  tag.className = `tag ${heat}${row && isHot(row) ? " framed" : ""}`;
+  tag.className = `tag ${heat}${row?.hot ? " framed" : ""}`;
   tag.textContent = `${MARK[heat]} ${heatName(heat, language)}`;
 }
 

@@ -2,7 +2,7 @@
 import { gridName, parentName } from "../city.ts";
 import { button, el, fill } from "../dom.ts";
 import { count, probability, score } from "../format.ts";
-import { byHeat, heatOf, isHot, MARK } from "../heat.ts";
+import { byHeat, heatOf, MARK } from "../heat.ts";
 import { ALL } from "../questions.ts";
 import { shownGrid } from "../rounds.ts";
 import type { Hotspot } from "../rows.ts";
@@ -38,7 +38,7 @@ function entry(scene: Scene, row: Hotspot, rank: number): HTMLElement {
   const chosen = shownGrid(view, city) === row.gridId;
   const open = button("", { class: "rank", "data-key": `rank-${row.gridId}`, "aria-pressed": String(chosen) }, () => scene.choose({ grid: view.grid === row.gridId ? null : row.gridId }));
   open.append(
-    el("span", { class: `badge ${heat}${isHot(row) ? " framed" : ""}`, title: heatName(heat, language) }, el("b", {}, String(rank)), el("i", {}, MARK[heat])),
+    el("span", { class: `badge ${heat}${row.hot ? " framed" : ""}`, title: heatName(heat, language) }, el("b", {}, String(rank)), el("i", {}, MARK[heat])),
     el("span", { class: "who" }, el("b", { class: "name" }, gridName(city, row.gridId, language)), el("span", { class: "where" }, [parentName(city, row.gridId, language), topic].filter(Boolean).join(" · "))),
     fact(count(row.events), `${say("usual", language)} ${count(row.baseline, 1)}`, "events"),
     fact(`z ${score(row.z)}`, `q ${probability(row.q)}`, "z"),

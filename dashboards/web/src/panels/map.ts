@@ -4,7 +4,7 @@ import { aria, chart, INK, plain, registerMap, rem, tooltip } from "../chart.ts"
 import type { Polygons } from "../door.ts";
 import { button, el, fill, table } from "../dom.ts";
 import { count, probability, score } from "../format.ts";
-import { byHeat, COLOR, type Heat, heatOf, HEATS, isHot, MARK } from "../heat.ts";
+import { byHeat, COLOR, type Heat, heatOf, HEATS, MARK } from "../heat.ts";
 import { borders } from "../outline.ts";
 import { ALL } from "../questions.ts";
 import { shownGrid } from "../rounds.ts";
@@ -168,7 +168,7 @@ function legendWidth(legend: HTMLElement): number {
 function option(scene: Scene, polygons: Polygons, left: number) {
   const { city, view } = scene;
   const rows = new Map(shownRows(city).map((row) => [row.gridId, row]));
-  const ranked = [...rows.values()].filter(isHot).sort(byHeat).slice(0, LISTED).map((row) => row.gridId);
+  const ranked = [...rows.values()].filter((row) => row.hot).sort(byHeat).slice(0, LISTED).map((row) => row.gridId);
   const margin = rem() * 0.5;
   const place = { left: left + margin, right: margin, top: margin, bottom: margin, preserveAspect: "contain", aspectScale: aspect(polygons) };
   const chosen = shownGrid(view, city);
@@ -193,8 +193,8 @@ function item(gridId: string, rows: ReadonlyMap<string, Hotspot>, ranked: readon
   const heat = heatOf(row?.z ?? null);
   const rank = ranked.indexOf(gridId) + 1;
   // Framed grids are "selected", because the library draws those above the others: a neighbour would hide half of the frame.
-  const framed = gridId === chosen || (row !== undefined && isHot(row));
-  const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: fine ? 2.5 : 4 } : row && isHot(row) ? { borderColor: "#ffffff", borderWidth: fine ? 1.2 : 2 } : {};
+  const framed = gridId === chosen || row?.hot === true;
+  const border = gridId === chosen ? { borderColor: "#5ef0ff", borderWidth: fine ? 2.5 : 4 } : row?.hot ? { borderColor: "#ffffff", borderWidth: fine ? 1.2 : 2 } : {};
   const label = { show: true, formatter: String(rank), color: "#0b1220", fontSize: rem() * (fine ? 1 : 1.4), fontWeight: "bold", backgroundColor: "rgba(255,255,255,0.92)", padding: fine ? [0, 3] : [1, 5], borderRadius: 9 };
   return {
     name: gridId,
@@ -214,7 +214,7 @@ function hint({ city, view }: Scene, row: Hotspot | undefined, gridId: string): 
   const heat = heatOf(row.z);
   const lines = [
     name,
-    `${MARK[heat]} ${heatName(heat, language)}${isHot(row) ? " · q < 0.05" : ""}`,
+    `${MARK[heat]} ${heatName(heat, language)}${row.hot ? ` · ${say("hotGrid", language)}` : ""}`,
     `${say("events", language)} ${count(row.events)} · ${say("usual", language)} ${count(row.baseline, 1)}`,
     ...(row.q === null ? [] : [`z ${score(row.z)} · q ${probability(row.q)}`]),
   ];
