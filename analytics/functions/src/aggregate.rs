@@ -162,7 +162,7 @@ impl Accumulator for Rows {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let columns = self.sorted()?;
         let rows = columns.first().map_or(0, |column| column.len());
-        let answer = (self.function.evaluate)(&Arguments::new(self.function, &columns, rows))?;
+        let answer = (self.function.evaluate)(&Arguments::new(self.function, &self.function.return_type(), &columns, rows))?;
         if answer.len() != 1 {
             return internal_err!("{} answered {} rows for one group", self.function.name, answer.len());
         }

@@ -1,12 +1,16 @@
-//! The arguments of one call as columns, and the columns of its answer: the only place that reads and builds Arrow arrays
-//! for the functions.
+//! The arguments of one call as columns, and the columns of its answer: with the files beside it the only place that reads and
+//! builds Arrow arrays for the functions.
+
+mod answers;
+mod texts;
+
+pub(crate) use answers::{booleans, integers, numbers, text_lists, texts};
+pub use texts::Texts;
+pub(crate) use texts::{Name, Names};
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeStringArray, ListArray, ListBuilder, StringArray, StringBuilder,
-    StringViewArray, StructArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, ListArray, StructArray, TimestampMicrosecondArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 use datafusion_common::cast::{
@@ -14,20 +18,22 @@ use datafusion_common::cast::{
 };
 use datafusion_common::{Result, exec_err, internal_err};
 
-use crate::function::{DefaultValue, Function, Returns, fields};
+use crate::function::{DefaultValue, Function};
 
 /// The evaluated arguments of one call: of a batch (scalar), a partition (window) or a group (aggregate).
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments<'a> {
     function: &'static Function,
+    /// The type of the answer, made once for all calls: a window may have thousands of partitions of a few rows.
+    returns: &'a DataType,
     columns: &'a [ArrayRef],
     rows: usize,
 }
 
 impl<'a> Arguments<'a> {
-    /// Columns already cast to the types of [`Function::coerce`].
-    pub(crate) fn new(function: &'static Function, columns: &'a [ArrayRef], rows: usize) -> Self {
-        Self { function, columns, rows }
+    /// Columns already cast to the types of [`Function::coerce`], and the [`Function::return_type`].
+    pub(crate) fn new(function: &'static Function, returns: &'a DataType, columns: &'a [ArrayRef], rows: usize) -> Self {
+        Self { function, returns, columns, rows }
     }
 
     /// The name of the function, for messages.
@@ -50,6 +56,15 @@ impl<'a> Arguments<'a> {
     /// A column of numbers.
     pub fn numbers(&self, index: usize) -> Result<&'a Float64Array> {
         as_float64_array(self.column(index)?)
+    }
+
+    /// A column of numbers, row by row.
+    pub fn optional_numbers(&self, index: usize) -> Result<Vec<Option<f64>>> {
+        let column = self.numbers(index)?;
+        Ok(match column.nulls() {
+            None => column.values().iter().copied().map(Some).collect(),
+            Some(_) => column.iter().collect(),
+        })
     }
 
     /// A column of truth values.
@@ -197,102 +212,24 @@ impl<'a> Arguments<'a> {
 
     /// The answer as the function declares it: one column for each named result, of `rows` rows.
     pub fn answer(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
-        match self.function.returns {
-            Returns::Struct(outputs) => Ok(Arc::new(StructArray::try_new(fields(outputs), columns, None)?)),
+        match self.returns {
+            DataType::Struct(fields) => Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?)),
             _ => internal_err!("{} does not answer with a struct", self.function.name),
         }
     }
 
     /// The answer of an aggregate that gives a list: its rows as columns.
     pub fn rows_answer(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
-        let (Returns::List(outputs), DataType::List(field)) = (self.function.returns, self.function.return_type()) else {
+        let DataType::List(list) = self.returns else {
             return internal_err!("{} does not answer with a list", self.function.name);
         };
-        let rows = StructArray::try_new(fields(outputs), columns, None)?;
-        Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths([rows.len()]), Arc::new(rows), None)?))
+        let DataType::Struct(fields) = list.data_type() else {
+            return internal_err!("{} does not answer with a list of named results", self.function.name);
+        };
+        let rows = StructArray::try_new(fields.clone(), columns, None)?;
+        Ok(Arc::new(ListArray::try_new(Arc::clone(list), OffsetBuffer::from_lengths([rows.len()]), Arc::new(rows), None)?))
     }
 }
 
 /// 64 bits hold 292,000 years of them; a longer span is taken for that long.
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
-
-/// A column of texts in any of Arrow's encodings, read without copying.
-#[derive(Debug, Clone, Copy)]
-pub enum Texts<'a> {
-    /// 32-bit offsets.
-    Small(&'a StringArray),
-    /// 64-bit offsets.
-    Large(&'a LargeStringArray),
-    /// Views.
-    View(&'a StringViewArray),
-}
-
-impl<'a> Texts<'a> {
-    /// Reads a column of texts.
-    pub fn new(column: &'a ArrayRef) -> Result<Self> {
-        let any = column.as_any();
-        if let Some(texts) = any.downcast_ref() {
-            Ok(Self::Small(texts))
-        } else if let Some(texts) = any.downcast_ref() {
-            Ok(Self::Large(texts))
-        } else if let Some(texts) = any.downcast_ref() {
-            Ok(Self::View(texts))
-        } else {
-            internal_err!("a text column came as {}", column.data_type())
-        }
-    }
-
-    /// The text of a row; none if NULL.
-    pub fn get(&self, row: usize) -> Option<&'a str> {
-        match self {
-            Self::Small(texts) => texts.is_valid(row).then(|| texts.value(row)),
-            Self::Large(texts) => texts.is_valid(row).then(|| texts.value(row)),
-            Self::View(texts) => texts.is_valid(row).then(|| texts.value(row)),
-        }
-    }
-
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Small(texts) => texts.len(),
-            Self::Large(texts) => texts.len(),
-            Self::View(texts) => texts.len(),
-        }
-    }
-
-    /// True if there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// A column of numbers for an answer; NULL where there is none.
-pub(crate) fn numbers(values: impl IntoIterator<Item = Option<f64>>) -> ArrayRef {
-    let values = values.into_iter().map(|value| value.filter(|v| v.is_finite()));
-    Arc::new(values.collect::<Float64Array>())
-}
-
-/// A column of whole numbers for an answer.
-pub(crate) fn integers(values: impl IntoIterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(values.into_iter().collect::<Int64Array>())
-}
-
-/// A column of texts for an answer.
-pub(crate) fn texts<'t>(values: impl IntoIterator<Item = Option<&'t str>>) -> ArrayRef {
-    Arc::new(values.into_iter().collect::<StringArray>())
-}
-
-/// A column of lists of texts for an answer.
-pub(crate) fn text_lists<'t>(lists: impl IntoIterator<Item = impl IntoIterator<Item = &'t str>>) -> ArrayRef {
-    let mut builder = ListBuilder::new(StringBuilder::new());
-    for list in lists {
-        list.into_iter().for_each(|text| builder.values().append_value(text));
-        builder.append(true);
-    }
-    Arc::new(builder.finish())
-}
-
-/// A column of truth values for an answer.
-pub(crate) fn booleans(values: impl IntoIterator<Item = Option<bool>>) -> ArrayRef {
-    Arc::new(values.into_iter().collect::<BooleanArray>())
-}

@@ -80,7 +80,7 @@ const fn alpha(default: f64) -> Argument {
 type Chart = fn(&[Option<f64>], Setting) -> Vec<std::result::Result<Surge, Reason>>;
 
 fn chart(arguments: &Arguments<'_>, compute: Chart) -> Result<ArrayRef> {
-    let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
+    let values = arguments.optional_numbers(0)?;
     let surges: Vec<_> = compute(&values, setting(arguments)?).into_iter().map(|surge| surge.and_then(in_range)).collect();
     arguments.answer(vec![
         numbers(surges.iter().map(|s| s.ok()?.score)),

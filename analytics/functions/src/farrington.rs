@@ -92,7 +92,7 @@ const ARGUMENTS: &[Argument] = &[
 ];
 
 fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
-    let values: Vec<Option<f64>> = arguments.numbers(0)?.iter().collect();
+    let values = arguments.optional_numbers(0)?;
     let setting = setting(arguments)?;
     let verdicts: Vec<_> = (0..values.len()).map(|t| judge(&values, t, &setting).and_then(in_range)).collect();
     arguments.answer(vec![

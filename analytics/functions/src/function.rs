@@ -323,7 +323,7 @@ pub(crate) fn signature(name: &str, kind: Kind, arguments: &[Argument]) -> Strin
 }
 
 /// The Arrow fields of named results: all may be NULL.
-pub(crate) fn fields(outputs: &[Output]) -> Fields {
+fn fields(outputs: &[Output]) -> Fields {
     outputs.iter().map(|o| Field::new(o.name, o.data.output(), true)).collect()
 }
 

@@ -5,9 +5,14 @@
 //! A neighbour that is not an observed grid of the partition is ignored, one listed twice counts once, and the grid itself
 //! in its own list is ignored (who needs it adds it).
 
-use std::hash::Hash;
+mod adjacency;
 
-use datafusion_common::HashMap;
+pub use adjacency::Adjacency;
+
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::Reason;
 
@@ -22,88 +27,6 @@ pub struct Observations {
     pub neighbours: Adjacency,
 }
 
-/// For each of n places the places beside it, without itself and without repeats.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Adjacency {
-    offsets: Vec<u32>,
-    targets: Vec<u32>,
-}
-
-impl Adjacency {
-    /// From one list for each place. Targets beyond the number of places are ignored, like repeats and the place itself.
-    pub fn from_lists<L: IntoIterator<Item = u32>>(lists: impl ExactSizeIterator<Item = L>) -> Self {
-        let mut adjacency = Self::with_capacity(lists.len());
-        let places = u32::try_from(lists.len()).expect("the caller bounds the number of places below 2^25");
-        for (place, list) in (0_u32..).zip(lists) {
-            adjacency.push(place, list.into_iter().filter(|target| *target < places));
-        }
-        adjacency
-    }
-
-    fn with_capacity(places: usize) -> Self {
-        let mut offsets = Vec::with_capacity(places + 1);
-        offsets.push(0);
-        // Eight neighbours are a square grid's; a city's districts have about six.
-        Self { offsets, targets: Vec::with_capacity(places * 8) }
-    }
-
-    fn push(&mut self, place: u32, list: impl Iterator<Item = u32>) {
-        let start = self.targets.len();
-        self.targets.extend(list.filter(|target| *target != place));
-        // Lists are mostly in order and without repeats already.
-        if !self.targets[start..].is_sorted_by(|a, b| a < b) {
-            self.targets[start..].sort_unstable();
-            let mut kept = start;
-            for i in start..self.targets.len() {
-                if kept == start || self.targets[kept - 1] != self.targets[i] {
-                    self.targets[kept] = self.targets[i];
-                    kept += 1;
-                }
-            }
-            self.targets.truncate(kept);
-        }
-        self.offsets.push(u32::try_from(self.targets.len()).expect("the reader of the lists bounds them below 2^32 targets"));
-    }
-
-    /// The number of places.
-    pub fn len(&self) -> usize {
-        self.offsets.len().saturating_sub(1)
-    }
-
-    /// True if there is no place.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The places beside `place`, ascending.
-    pub fn of(&self, place: usize) -> &[u32] {
-        &self.targets[self.offsets[place] as usize..self.offsets[place + 1] as usize]
-    }
-
-    /// For each place those that have it beside them: whose sums a change there changes.
-    pub fn reversed(&self) -> Self {
-        let mut offsets = vec![0_u32; self.len() + 1];
-        self.targets.iter().for_each(|target| offsets[*target as usize + 1] += 1);
-        for place in 1..offsets.len() {
-            offsets[place] += offsets[place - 1];
-        }
-        let (mut next, mut targets) = (offsets.clone(), vec![0; self.targets.len()]);
-        for (place, beside) in (0_u32..).zip(self.iter()) {
-            for target in beside {
-                let end = &mut next[*target as usize];
-                targets[*end as usize] = place;
-                *end += 1;
-            }
-        }
-        Self { offsets, targets }
-    }
-
-    /// The neighbours of every place in turn.
-    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        self.offsets.windows(2).map(|bounds| &self.targets[bounds[0] as usize..bounds[1] as usize])
-    }
-}
-
 impl Observations {
     /// Sorts out which rows count and resolves the neighbour lists, each grid hashed once without copying its name.
     ///
@@ -113,14 +36,20 @@ impl Observations {
         K: Copy + Eq + Hash,
         L: IntoIterator<Item = K>,
     {
-        let (places, rows) = places(grids, values);
-        let kept: Vec<f64> = rows.iter().zip(values).filter_map(|(row, value)| row.is_ok().then_some((*value)?)).collect();
-        let names: Vec<K> = rows.iter().zip(grids).filter_map(|(row, grid)| row.is_ok().then_some((*grid)?)).collect();
-        let mut finder = Finder { places, names, steps: Vec::new() };
+        let mut rows: Vec<Result<u32, Reason>> = grids.iter().zip(values).map(|(grid, value)| state(grid.is_some(), *value)).collect();
+        let mut finder = Finder::new(grids, |row| rows[row as usize] = Err(Reason::DuplicateGrid));
+        let mut kept = Vec::with_capacity(rows.len());
+        for (row, value) in rows.iter_mut().zip(values) {
+            if let (Ok(place), Some(value)) = (row, value) {
+                *place = u32::try_from(kept.len()).expect("the caller bounds the number of rows below 2^25");
+                kept.push(*value);
+            }
+        }
         let mut neighbours = Adjacency::with_capacity(kept.len());
-        for (row, list) in rows.iter().zip(lists) {
-            if let Ok(place) = row {
-                neighbours.push(*place, list.into_iter().enumerate().filter_map(|(i, name)| finder.find(*place, i, name)));
+        for ((row, place), list) in (0..).zip(&rows).zip(lists) {
+            if let Ok(place) = place {
+                let found = list.into_iter().enumerate().filter_map(|(i, name)| finder.find(row, i, &name));
+                neighbours.push(*place, found.filter_map(|row| rows[row as usize].ok()));
             }
         }
         assert_eq!(neighbours.len(), kept.len(), "there is a list for each row");
@@ -128,56 +57,54 @@ impl Observations {
     }
 }
 
-/// Finds the place of a name, and looks first where the last list leads to expect it: in a table in the order of the map, the
-/// neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
-struct Finder<K> {
-    places: HashMap<K, u32>,
-    /// The name of each place.
-    names: Vec<K>,
-    /// How many places away the neighbour was that stood there in the last list.
-    steps: Vec<i64>,
+/// Finds the row of a grid by its name, and looks first where the last list leads to expect it: in a table in the order of the map,
+/// the neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
+struct Finder<'a, K> {
+    grids: &'a [Option<K>],
+    /// The first row of each grid. Names stand in `grids` alone, so that the table of a city fits the processor's cache.
+    first: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// How many rows away (modulo 2^32) the neighbour was that stood there in the last list.
+    steps: Vec<u32>,
 }
 
-impl<K: Copy + Eq + Hash> Finder<K> {
-    /// The place of the `index`-th neighbour of `place`.
-    fn find(&mut self, place: u32, index: usize, name: K) -> Option<u32> {
+impl<'a, K: Eq + Hash> Finder<'a, K> {
+    /// Tells `doubled` each row whose grid stands in another row too.
+    fn new(grids: &'a [Option<K>], mut doubled: impl FnMut(u32)) -> Self {
+        let hasher = DefaultHashBuilder::default();
+        let mut first = HashTable::with_capacity(grids.len());
+        for (row, grid) in (0..).zip(grids) {
+            let Some(name) = grid else { continue };
+            let same = |other: &u32| grids[*other as usize] == *grid;
+            let hash_of = |other: &u32| grids[*other as usize].as_ref().map_or(0, |name| hasher.hash_one(name));
+            match first.entry(hasher.hash_one(name), same, hash_of) {
+                Entry::Vacant(entry) => {
+                    entry.insert(row);
+                }
+                Entry::Occupied(entry) => {
+                    doubled(*entry.get());
+                    doubled(row);
+                }
+            }
+        }
+        Self { grids, first, hasher, steps: Vec::new() }
+    }
+
+    /// A row of the `index`-th neighbour of the grid in `row`; if it has several, none of them counts.
+    #[inline]
+    fn find(&mut self, row: u32, index: usize, name: &K) -> Option<u32> {
         if index >= self.steps.len() {
             self.steps.resize(index + 1, 0);
         }
-        let guess = i64::from(place) + self.steps[index];
-        if let Ok(guess) = u32::try_from(guess)
-            && self.names.get(guess as usize) == Some(&name)
-        {
+        let is_named = |row: u32| self.grids.get(row as usize).is_some_and(|grid| grid.as_ref() == Some(name));
+        let guess = row.wrapping_add(self.steps[index]);
+        if is_named(guess) {
             return Some(guess);
         }
-        let found = *self.places.get(&name)?;
-        self.steps[index] = i64::from(found) - i64::from(place);
+        let found = *self.first.find(self.hasher.hash_one(name), |row| is_named(*row))?;
+        self.steps[index] = found.wrapping_sub(row);
         Some(found)
     }
-}
-
-/// The place of each observed grid, and of each row (or why it has none).
-fn places<K: Copy + Eq + Hash>(grids: &[Option<K>], values: &[Option<f64>]) -> (HashMap<K, u32>, Vec<Result<u32, Reason>>) {
-    let mut rows: Vec<Result<u32, Reason>> = grids.iter().zip(values).map(|(grid, value)| state(grid.is_some(), *value)).collect();
-    let mut first: HashMap<K, u32> = HashMap::with_capacity(grids.len());
-    for (i, grid) in (0_u32..).zip(grids) {
-        let Some(grid) = grid else { continue };
-        if let Some(other) = first.insert(*grid, i) {
-            rows[other as usize] = Err(Reason::DuplicateGrid);
-            rows[i as usize] = Err(Reason::DuplicateGrid);
-        }
-    }
-    for (next, row) in (0_u32..).zip(rows.iter_mut().flatten()) {
-        *row = next;
-    }
-    first.retain(|_, row| match rows[*row as usize] {
-        Ok(place) => {
-            *row = place;
-            true
-        }
-        Err(_) => false,
-    });
-    (first, rows)
 }
 
 fn state(has_grid: bool, value: Option<f64>) -> Result<u32, Reason> {
@@ -226,14 +153,6 @@ mod tests {
         let twice = Err(Reason::DuplicateGrid);
         assert_eq!(o.rows, [twice, Ok(0), twice, twice]);
         assert!(o.neighbours.of(0).is_empty());
-    }
-
-    #[test]
-    fn reversed_lists_name_those_who_named_a_place() {
-        let lists = Adjacency::from_lists([vec![1, 2], vec![2], vec![], vec![0, 2]].into_iter());
-        let reversed = lists.reversed();
-        assert_eq!((0..4).map(|place| reversed.of(place)).collect::<Vec<_>>(), [&[3][..], &[0], &[0, 1, 3], &[]]);
-        assert_eq!(reversed.reversed(), lists);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl ScalarUDFImpl for Rowwise {
         // is told that it is a constant.
         let constant = call.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = columns.first().map_or(call.number_rows, |column| column.len());
-        let answer = (self.function.evaluate)(&Arguments::new(self.function, &columns, rows))?;
+        let answer = (self.function.evaluate)(&Arguments::new(self.function, &self.function.return_type(), &columns, rows))?;
         if answer.len() != rows {
             return internal_err!("{} answered {} of {rows} rows", self.function.name, answer.len());
         }

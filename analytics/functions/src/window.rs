@@ -16,13 +16,14 @@ use crate::function::Function;
 
 /// The function as DataFusion knows it.
 pub(crate) fn window(function: &'static Function) -> Arc<WindowUDF> {
-    Arc::new(WindowUDF::from(Windowed { function, signature: function.datafusion_signature() }))
+    Arc::new(WindowUDF::from(Windowed { function, signature: function.datafusion_signature(), returns: function.return_type() }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Windowed {
     function: &'static Function,
     signature: Signature,
+    returns: DataType,
 }
 
 impl WindowUDFImpl for Windowed {
@@ -39,25 +40,26 @@ impl WindowUDFImpl for Windowed {
     }
 
     fn field(&self, arguments: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new(arguments.name(), self.function.return_type(), true)))
+        Ok(Arc::new(Field::new(arguments.name(), self.returns.clone(), true)))
     }
 
     fn partition_evaluator(&self, arguments: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
         if arguments.ignore_nulls() {
             return plan_err!("{} takes no IGNORE NULLS: it answers a NULL with NULL and a reason", self.function.name);
         }
-        Ok(Box::new(Evaluator { function: self.function }))
+        Ok(Box::new(Evaluator { function: self.function, returns: self.returns.clone() }))
     }
 }
 
 #[derive(Debug)]
 struct Evaluator {
     function: &'static Function,
+    returns: DataType,
 }
 
 impl PartitionEvaluator for Evaluator {
     fn evaluate_all(&mut self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-        let answer = (self.function.evaluate)(&Arguments::new(self.function, columns, rows))?;
+        let answer = (self.function.evaluate)(&Arguments::new(self.function, &self.returns, columns, rows))?;
         if answer.len() != rows {
             return internal_err!("{} answered {} of {rows} rows", self.function.name, answer.len());
         }
@@ -83,7 +85,7 @@ mod tests {
             let types = function.coerce(&vec![DataType::Null; function.arguments.len()]).unwrap();
             for rows in [0, 1, 3] {
                 let columns: Vec<ArrayRef> = types.iter().map(|t| arrow::array::new_null_array(t, rows)).collect();
-                let answer = Evaluator { function }.evaluate_all(&columns, rows).unwrap();
+                let answer = Evaluator { function, returns: function.return_type() }.evaluate_all(&columns, rows).unwrap();
                 assert_eq!((answer.len(), answer.data_type()), (rows, &function.return_type()), "{}", function.name);
             }
         }
@@ -97,7 +99,7 @@ mod tests {
     fn trailing_options_may_be_left_out() {
         let ears = FUNCTIONS.iter().find(|f| f.name == "ears_c1").unwrap();
         let values: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 9]));
-        let answer = Evaluator { function: ears }.evaluate_all(&[values], 9).unwrap();
+        let answer = Evaluator { function: ears, returns: ears.return_type() }.evaluate_all(&[values], 9).unwrap();
         assert_eq!(answer.len(), 9);
     }
 }

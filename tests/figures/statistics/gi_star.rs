@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder};
 use functions::{Adjacency, Deviations, Dice};
 
-use super::pairs::{Cost, Pairs, cost, exponent};
+use super::pairs::{Pairs, cost, exponent};
 use super::peer::{Peer, python, read_numbers, script, write_numbers};
-use super::{Sql, difference, field, numbers, time};
+use super::{EMPTY, Sql, difference, field, numbers, time};
 use crate::Figure;
 
 const REPLICATES: usize = 999;
@@ -63,10 +63,14 @@ impl Map {
 }
 
 fn in_sql(sql: &Sql, function: &str, name: &str) -> Vec<f64> {
-    let table = format!("map_{}", function.len());
     let rest = if function == "gi_star" { String::new() } else { format!(", {REPLICATES}, 1") };
-    let statement = format!("SELECT {function}(grid_id, value, neighbours{rest}) OVER () AS answer FROM {table}");
-    sql.query(&statement).iter().flat_map(|batch| numbers(&field(batch, name)).collect::<Vec<_>>()).collect()
+    let batches = answer(sql, function, &format!("{function}(grid_id, value, neighbours{rest})"));
+    batches.iter().flat_map(|batch| numbers(&field(batch, name)).collect::<Vec<_>>()).collect()
+}
+
+/// The statement with a call, over the map of a function.
+fn answer(sql: &Sql, function: &str, call: &str) -> Vec<RecordBatch> {
+    sql.query(&format!("SELECT {call} OVER () AS answer FROM map_{}", function.len()))
 }
 
 /// The table of a function's map.
@@ -99,7 +103,7 @@ fn grown(sql: &Sql, function: &str, side: usize) -> f64 {
 pub(super) fn figures(sql: &Sql) -> Vec<Figure> {
     let Some(python) = python() else { return Vec::new() };
     let mut figures = beside_numpy(&python, 1000);
-    figures.push(beside_esda(sql, &python, 100));
+    figures.extend([100, 400].map(|side| beside_esda(sql, &python, side)));
     figures.push(permutations(sql, &python, 100));
     figures
 }
@@ -134,18 +138,24 @@ fn beside_esda(sql: &Sql, python: &std::path::Path, side: usize) -> Figure {
     let differs = difference(&in_sql(sql, "gi_star", "z"), &read_numbers(&folder.path().join("esda.f64")));
     assert!(differs < 1e-9, "Gi* and esda's differ by {differs}");
     let pairs = Pairs::run(|| peer.run("esda"), || cost(|| drop(in_sql(sql, "gi_star", "z"))));
+    let engine = pairs.part(|| drop(answer(sql, "gi_star", EMPTY)));
     let places = map.places();
-    let alone = Pairs::run(|| Cost { wall: pairs.theirs(), cpu: pairs.theirs() }, || cost(|| drop(kernel(&map, &places))));
+    let alone = pairs.part(|| drop(kernel(&map, &places)));
     let cells = map.values.len() as f64;
     Figure::new(
         format!("`gi_star` of {cells} grids in SQL, names resolved"),
         format!(
-            "{}/grid, {} × esda; the numbers alone {} ×; cost grows with n^{:.2} to {} grids",
+            "{}/grid, {} × esda; the engine alone {}/grid, {} ×; the numbers alone {} ×{}",
             time(pairs.ours() / cells),
             pairs.cpu(),
+            time(engine.ours() / cells),
+            engine.cpu(),
             alone.cpu(),
-            grown(sql, "gi_star", side),
-            16.0 * cells
+            if side == 100 {
+                format!("; cost grows with n^{:.2} to {} grids", grown(sql, "gi_star", side), 16.0 * cells)
+            } else {
+                String::new()
+            }
         ),
         format!("esda {}/grid; greatest difference {differs:.0e}; floor 500 ×", time(pairs.theirs() / cells)),
     )

@@ -65,6 +65,12 @@ impl Pairs {
         Self((0..PAIRS).map(|_| (theirs(), ours())).collect())
     }
 
+    /// A part of ours, run as often, against what theirs was measured to cost.
+    pub(crate) fn part(&self, mut ours: impl FnMut()) -> Self {
+        let theirs = Cost { wall: self.theirs(), cpu: self.theirs() };
+        Self::run(|| theirs, || cost(&mut ours))
+    }
+
     /// Theirs / ours, in CPU time.
     pub(crate) fn cpu(&self) -> Spread {
         self.spread(|(theirs, ours)| theirs.cpu / ours.cpu)

@@ -10,7 +10,7 @@ use functions::Dice;
 
 use super::pairs::{Pairs, cost, exponent};
 use super::peer::{Peer, surveillance};
-use super::{Sql, difference, field, numbers, time};
+use super::{EMPTY, Sql, difference, field, numbers, time};
 use crate::Figure;
 
 /// Series and bins R is given: a run of it takes about a second.
@@ -128,7 +128,7 @@ fn ears(sql: &Sql, peer: &mut Peer, folder: &Path, name: &str, call: &str) -> Fi
     }));
     let setting = functions::ears::Setting { min_sigma: 0.0, threshold: functions::quantile(0.999) };
     let values: Vec<Option<f64>> = counts(DAYS).into_iter().map(Some).collect();
-    let kernel = cost(|| {
+    let kernel = pairs.part(|| {
         for series in values.chunks(DAYS.bins) {
             match name {
                 "C1" => drop(functions::ears::shewhart(series, 0, setting)),
@@ -137,14 +137,17 @@ fn ears(sql: &Sql, peer: &mut Peer, folder: &Path, name: &str, call: &str) -> Fi
             }
         }
     });
+    let engine = pairs.part(|| drop(run(sql, EMPTY, "days")));
     Figure::new(
         format!("`ears_{}` of {} series of {} days in SQL", name.to_lowercase(), DAYS.series, DAYS.bins),
         format!(
-            "{}/day, {} × surveillance; the numbers alone {}/day, {:.0} ×; cost grows with n^{grown:.2}",
+            "{}/day, {} × surveillance; the engine alone {}/day, {} ×; the numbers alone {}/day, {} ×; cost grows with n^{grown:.2}",
             time(pairs.ours() / points),
             pairs.cpu(),
-            time(kernel.cpu / points),
-            pairs.theirs() / kernel.cpu
+            time(engine.ours() / points),
+            engine.cpu(),
+            time(kernel.ours() / points),
+            kernel.cpu()
         ),
         format!("surveillance {}/day; {agreement}; floor 500 ×", time(pairs.theirs() / points)),
     )

@@ -30,18 +30,23 @@ pub struct Setting {
 
 /// C1 (guard 0) or C2 (guard 2) of each bin. A baseline without scatter has no score, but what is above it still alarms.
 pub fn shewhart(values: &[Option<f64>], guard: usize, setting: Setting) -> Vec<Result<Surge, Reason>> {
-    let one = |t: usize| {
-        let value = current(values[t])?;
-        let (mean, sigma) = baseline(values, t, guard, setting.min_sigma)?;
+    against(values, &Baselines::of(values, setting.min_sigma), guard, setting)
+}
+
+fn against(values: &[Option<f64>], baselines: &Baselines, guard: usize, setting: Setting) -> Vec<Result<Surge, Reason>> {
+    let one = |(t, value): (usize, &Option<f64>)| {
+        let value = current(*value)?;
+        let (mean, sigma) = baselines.before(t, guard)?;
         let upper = mean + setting.threshold * sigma;
         Ok(Surge { score: (sigma > 0.0).then(|| (value - mean) / sigma), upper, alarm: value > upper })
     };
-    (0..values.len()).map(one).collect()
+    values.iter().enumerate().map(one).collect()
 }
 
 /// C3 of each bin: what C2 was above 1, added over three bins. It needs all three scores.
 pub fn cumulative(values: &[Option<f64>], setting: Setting) -> Vec<Result<Surge, Reason>> {
-    let c2 = shewhart(values, GUARD, setting);
+    let baselines = Baselines::of(values, setting.min_sigma);
+    let c2 = against(values, &baselines, GUARD, setting);
     let excess = |t: usize| Ok((c2[t]?.score.ok_or(Reason::ZeroVariance)? - 1.0).max(0.0));
     let one = |t: usize| {
         let now = excess(t)?;
@@ -49,7 +54,7 @@ pub fn cumulative(values: &[Option<f64>], setting: Setting) -> Vec<Result<Surge,
             return Err(Reason::ShortHistory);
         }
         let before = excess(t - 2).map_err(earlier)? + excess(t - 1).map_err(earlier)?;
-        let (mean, sigma) = baseline(values, t, GUARD, setting.min_sigma)?;
+        let (mean, sigma) = baselines.before(t, GUARD)?;
         let score = before + now;
         Ok(Surge { score: Some(score), upper: mean + sigma * (setting.threshold - before), alarm: score > setting.threshold })
     };
@@ -72,21 +77,49 @@ fn earlier(reason: Reason) -> Reason {
     }
 }
 
-/// Mean and floored standard deviation of the bins before `t`.
-fn baseline(values: &[Option<f64>], t: usize, guard: usize, min_sigma: f64) -> Result<(f64, f64), Reason> {
-    let start = t.checked_sub(BASELINE + guard).ok_or(Reason::ShortHistory)?;
-    let mut bins = [0.0; BASELINE];
-    for (bin, value) in bins.iter_mut().zip(&values[start..]) {
-        *bin = value.filter(|v| v.is_finite()).ok_or(Reason::IncompleteBin)?;
+/// The baselines of a series: each stretch of [`BASELINE`] bins, by the first of them.
+///
+/// All means are computed before all deviations, each by the same steps for every stretch, so that the compiler takes several
+/// stretches at a time. Sums that roll from stretch to stretch would take fewer steps, but not give the same bits.
+struct Baselines {
+    /// NaN where a bin of the stretch is missing.
+    means: Vec<f64>,
+    /// At least the floor.
+    sigmas: Vec<f64>,
+}
+
+impl Baselines {
+    fn of(values: &[Option<f64>], min_sigma: f64) -> Self {
+        let counts: Vec<f64> = values.iter().map(|value| value.filter(|v| v.is_finite()).unwrap_or(f64::NAN)).collect();
+        let means: Vec<f64> = counts.windows(BASELINE).map(mean).collect();
+        let sigmas = counts.windows(BASELINE).zip(&means).map(|(bins, mean)| sigma(bins, *mean).max(min_sigma)).collect();
+        Self { means, sigmas }
     }
+
+    /// Mean and floored standard deviation of the bins before `t`.
+    fn before(&self, t: usize, guard: usize) -> Result<(f64, f64), Reason> {
+        let start = t.checked_sub(BASELINE + guard).ok_or(Reason::ShortHistory)?;
+        match (self.means[start], self.sigmas[start]) {
+            (mean, _) if mean.is_nan() => Err(Reason::IncompleteBin),
+            (_, sigma) if !sigma.is_finite() => Err(Reason::OutOfRange),
+            known => Ok(known),
+        }
+    }
+}
+
+fn mean(bins: &[f64]) -> f64 {
     let mean = bins.iter().sum::<f64>() / BASELINE as f64;
+    if are_equal(bins) { bins[0] } else { mean }
+}
+
+fn sigma(bins: &[f64], mean: f64) -> f64 {
     let squares: f64 = bins.iter().map(|y| (y - mean).powi(2)).sum();
-    let equal = bins.iter().all(|y| *y == bins[0]);
-    let sigma = if equal { 0.0 } else { (squares / (BASELINE - 1) as f64).sqrt() }.max(min_sigma);
-    if !sigma.is_finite() {
-        return Err(Reason::OutOfRange);
-    }
-    Ok((if equal { bins[0] } else { mean }, sigma))
+    if are_equal(bins) { 0.0 } else { (squares / (BASELINE - 1) as f64).sqrt() }
+}
+
+/// Compares all, which is done sooner than to leave at the first that differs.
+fn are_equal(bins: &[f64]) -> bool {
+    bins.iter().fold(true, |equal, y| equal & (*y == bins[0]))
 }
 
 #[cfg(test)]
@@ -191,8 +224,45 @@ mod tests {
         assert!(shewhart(&[], 0, setting(0.5, 0.001)).is_empty());
     }
 
+    /// Mean and deviation of the bins before `t`, gone through one by one.
+    fn baseline(values: &[Option<f64>], t: usize, guard: usize, min_sigma: f64) -> Result<(f64, f64), Reason> {
+        let start = t.checked_sub(BASELINE + guard).ok_or(Reason::ShortHistory)?;
+        let mut bins = [0.0; BASELINE];
+        for (bin, value) in bins.iter_mut().zip(&values[start..]) {
+            *bin = value.filter(|v| v.is_finite()).ok_or(Reason::IncompleteBin)?;
+        }
+        let mean = bins.iter().sum::<f64>() / BASELINE as f64;
+        let squares: f64 = bins.iter().map(|y| (y - mean).powi(2)).sum();
+        let equal = bins.iter().all(|y| *y == bins[0]);
+        let sigma = if equal { 0.0 } else { (squares / (BASELINE - 1) as f64).sqrt() }.max(min_sigma);
+        if sigma.is_finite() { Ok((if equal { bins[0] } else { mean }, sigma)) } else { Err(Reason::OutOfRange) }
+    }
+
+    fn any_value() -> impl Strategy<Value = Option<f64>> {
+        prop_oneof![
+            1 => Just(None),
+            20 => (0_u32..4).prop_map(|v| Some(f64::from(v))),
+            4 => (-1e3..1e3_f64).prop_map(Some),
+            1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, 1e155, 5e-324, -0.0]).prop_map(Some),
+        ]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn baselines_taken_side_by_side_have_the_bits_of_each_alone(
+            runs in prop::collection::vec((any_value(), 1_usize..5), 0..40),
+            guard in prop::sample::select(vec![0, GUARD]),
+            floor in prop::sample::select(vec![0.0, 0.5]),
+        ) {
+            let values: Vec<Option<f64>> = runs.into_iter().flat_map(|(value, times)| std::iter::repeat_n(value, times)).collect();
+            let all = Baselines::of(&values, floor);
+            let bits = |(mean, sigma): (f64, f64)| (mean.to_bits(), sigma.to_bits());
+            for t in 0..values.len() {
+                prop_assert_eq!(all.before(t, guard).map(bits), baseline(&values, t, guard, floor).map(bits), "bin {} of {:?}", t, values);
+            }
+        }
+
         #[test]
         fn more_cases_never_silence_an_alarm(y in prop::collection::vec(0_u32..30, 12..40), more in 1_u32..20) {
             let series = |last: u32| {

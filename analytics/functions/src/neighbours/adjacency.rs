@@ -1,0 +1,97 @@
+//! Who stands beside whom, by number.
+
+/// For each of n places the places beside it, without itself and without repeats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Adjacency {
+    offsets: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Adjacency {
+    /// From one list for each place. Targets beyond the number of places are ignored, like repeats and the place itself.
+    pub fn from_lists<L: IntoIterator<Item = u32>>(lists: impl ExactSizeIterator<Item = L>) -> Self {
+        let mut adjacency = Self::with_capacity(lists.len());
+        let places = u32::try_from(lists.len()).expect("the caller bounds the number of places below 2^25");
+        for (place, list) in (0_u32..).zip(lists) {
+            adjacency.push(place, list.into_iter().filter(|target| *target < places));
+        }
+        adjacency
+    }
+
+    pub(super) fn with_capacity(places: usize) -> Self {
+        let mut offsets = Vec::with_capacity(places + 1);
+        offsets.push(0);
+        // Eight neighbours are a square grid's; a city's districts have about six.
+        Self { offsets, targets: Vec::with_capacity(places * 8) }
+    }
+
+    /// Adds the next place, with those beside it.
+    pub(super) fn push(&mut self, place: u32, list: impl Iterator<Item = u32>) {
+        let start = self.targets.len();
+        self.targets.extend(list.filter(|target| *target != place));
+        // Lists are mostly in order and without repeats already.
+        if !self.targets[start..].is_sorted_by(|a, b| a < b) {
+            self.targets[start..].sort_unstable();
+            let mut kept = start;
+            for i in start..self.targets.len() {
+                if kept == start || self.targets[kept - 1] != self.targets[i] {
+                    self.targets[kept] = self.targets[i];
+                    kept += 1;
+                }
+            }
+            self.targets.truncate(kept);
+        }
+        self.offsets.push(u32::try_from(self.targets.len()).expect("the reader of the lists bounds them below 2^32 targets"));
+    }
+
+    /// The number of places.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// True if there is no place.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The places beside `place`, ascending.
+    pub fn of(&self, place: usize) -> &[u32] {
+        &self.targets[self.offsets[place] as usize..self.offsets[place + 1] as usize]
+    }
+
+    /// For each place those that have it beside them: whose sums a change there changes.
+    pub fn reversed(&self) -> Self {
+        let mut offsets = vec![0_u32; self.len() + 1];
+        self.targets.iter().for_each(|target| offsets[*target as usize + 1] += 1);
+        for place in 1..offsets.len() {
+            offsets[place] += offsets[place - 1];
+        }
+        let (mut next, mut targets) = (offsets.clone(), vec![0; self.targets.len()]);
+        for (place, beside) in (0_u32..).zip(self.iter()) {
+            for target in beside {
+                let end = &mut next[*target as usize];
+                targets[*end as usize] = place;
+                *end += 1;
+            }
+        }
+        Self { offsets, targets }
+    }
+
+    /// The neighbours of every place in turn.
+    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        self.offsets.windows(2).map(|bounds| &self.targets[bounds[0] as usize..bounds[1] as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reversed_lists_name_those_who_named_a_place() {
+        let lists = Adjacency::from_lists([vec![1, 2], vec![2], vec![], vec![0, 2]].into_iter());
+        let reversed = lists.reversed();
+        assert_eq!((0..4).map(|place| reversed.of(place)).collect::<Vec<_>>(), [&[3][..], &[0], &[0, 1, 3], &[]]);
+        assert_eq!(reversed.reversed(), lists);
+    }
+}
