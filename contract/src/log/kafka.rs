@@ -1,7 +1,7 @@
 //! The log on Apache Kafka (D3): the only file that names its client, with the folder beside it.
 //!
 //! - `kafka/options.rs`: what is told to librdkafka, and why. `kafka/shared.rs` and `kafka/errors.rs`: what comes back, sorted.
-//! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own.
+//! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own, over `kafka/reader_client.rs`.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
 //! - `kafka/latest.rs`: topics that keep the newest value of each key. `kafka/outside.rs`: reading a topic that is not ours, whose group keeps the position.
@@ -20,12 +20,13 @@ mod outside;
 mod producer;
 pub mod raw;
 mod reader;
+mod reader_client;
 mod shared;
 mod statistics;
 mod topics;
 
 #[cfg(test)]
-mod foreign;
+mod other_producers;
 #[cfg(test)]
 mod renewal;
 
@@ -44,7 +45,8 @@ use self::errors::Cause;
 use self::latest::LatestValues;
 use self::members::Member;
 use self::producer::Appender;
-use self::reader::{ReaderClient, Slot};
+use self::reader::Slot;
+use self::reader_client::ReaderClient;
 use self::shared::Shared;
 use self::topics::Admin;
 use super::{Batch, EventLog, Figure, Latest, LogError, Position, Record, TopicSpec, every_partition};

@@ -126,7 +126,7 @@ fn unavailable(options: &KafkaOptions, action: &'static str, error: &KafkaError)
 mod tests {
     use super::*;
     use crate::log::kafka::KafkaLog;
-    use crate::log::kafka::foreign::kafka_rig::Rig;
+    use crate::log::kafka::other_producers::kafka_rig::Rig;
     use crate::log::{EventLog, TopicSpec};
     use crate::topic::partition;
     use tokio::task::spawn_blocking;

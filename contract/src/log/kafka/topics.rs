@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::options::{BATCH_BYTES_MAX, KafkaOptions};
-use super::reader::ReaderClient;
+use super::reader_client::ReaderClient;
 use super::shared::{Context, Role, Shared};
 use crate::log::{LogError, TopicSpec};
 
