@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use contract::log::kafka::{KafkaOptions, raw};
+use contract::log::kafka::{KafkaOptions, raw::Plain};
 
 use super::{City, TOPIC, floor, records};
 use crate::client::{Client, request};
@@ -38,15 +38,15 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let folder = tempfile::tempdir().unwrap();
     let place = Deployment::new(&rig, folder.path());
     let ingest = place.ingest();
-    let options = KafkaOptions::new(rig.bootstrap());
+    let mut client = Plain::new(&KafkaOptions::new(rig.bootstrap())).unwrap();
     let (mut raw_wall, mut our_wall, mut wall_ratio) = (Spread::default(), Spread::default(), Spread::default());
     let (mut raw_core, mut our_core, mut core_ratio) = (Spread::default(), Spread::default(), Spread::default());
-    // The first pair warms the broker up and does not count.
+    // The first pair warms up the broker, the plain client and ours, and does not count.
     for pair in 0..=pace.kafka_pairs {
         let events = if pair == 0 { pace.kafka_events / 10 } else { pace.kafka_events };
         let plain = records(&city.calls(&format!("plain{pair}"), events));
         let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
-        raw::produce(&options, TOPIC, &plain).unwrap();
+        client.produce(TOPIC, &plain).unwrap();
         let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
         drop(plain);
 

@@ -1,19 +1,21 @@
 //! What the client does without us: plain producing and plain reading under the promises we keep (acknowledged by all replicas in
-//! sync, nothing twice, committed records only). The yardstick `tests/figures/` holds the log against; the program never calls it.
+//! sync, nothing twice, committed records only). The yardstick `tests/figures/` holds the log against; the program never calls it, and
+//! it stands here because nothing outside this folder may name the client (`tests/workspace.rs`).
 //!
 //! Both block their thread.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::errors::Cause;
@@ -23,8 +25,8 @@ use crate::log::{LogError, Record};
 /// Records that wait in librdkafka at most, its own default bound; beyond it the producer waits.
 const QUEUE_RECORDS: &str = "100000";
 
-/// Pause of a full queue: a batch is on its way within the linger.
-const FULL: Duration = Duration::from_millis(1);
+/// Pause of a full queue, and until it is looked again whether all is acknowledged: a batch is on its way within the linger.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a broker may keep silent while records are owed.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -45,38 +47,66 @@ impl ProducerContext for Acknowledged {
     }
 }
 
-/// Sends records as fast as librdkafka takes them, each to the partition of its key, and waits until all are acknowledged.
-///
-/// # Errors
-/// One was not acknowledged within the options' `append_timeout`.
-pub fn produce(options: &KafkaOptions, topic: &str, records: &[Record]) -> Result<(), LogError> {
-    let failed = |error: &KafkaError| unavailable(options, "append to", error);
-    let acknowledged = Acknowledged::default();
-    let mut config = options.producer();
-    config.set("queue.buffering.max.messages", QUEUE_RECORDS).remove("statistics.interval.ms");
-    let made = ThreadedProducer::from_config_and_context(&config, acknowledged.clone());
-    let producer: ThreadedProducer<Acknowledged> = made.map_err(|error| failed(&error))?;
-    for record in records {
-        let mut message = BaseRecord::to(topic).key(record.key.as_ref()).payload(record.value.as_ref());
-        if !record.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let insert = |all: OwnedHeaders, (key, value): &(String, String)| all.insert(Header { key, value: Some(value.as_str()) });
-            message = message.headers(record.headers.iter().fold(headers, insert));
-        }
-        while let Err((error, again)) = producer.send(message) {
-            if error.rdkafka_error_code() != Some(Code::QueueFull) {
-                return Err(failed(&error));
+/// The plain client's producer. Made once: the first records wait for half a second until the broker has given it a number.
+pub struct Plain {
+    producer: ThreadedProducer<Acknowledged>,
+    acknowledged: Acknowledged,
+    sent: u64,
+    options: KafkaOptions,
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}
+
+impl Plain {
+    /// A producer for these brokers, which connects by itself.
+    ///
+    /// # Errors
+    /// A setting is not one librdkafka can use.
+    pub fn new(options: &KafkaOptions) -> Result<Self, LogError> {
+        let acknowledged = Acknowledged::default();
+        let mut config = options.producer();
+        config.set("queue.buffering.max.messages", QUEUE_RECORDS).remove("statistics.interval.ms");
+        let made = ThreadedProducer::from_config_and_context(&config, acknowledged.clone());
+        let producer = made.map_err(|error| unavailable(options, "append to", &error))?;
+        Ok(Self { producer, acknowledged, sent: 0, options: options.clone() })
+    }
+
+    /// Sends records as fast as librdkafka takes them, each to the partition of its key, and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// One was not acknowledged within the options' `append_timeout`.
+    pub fn produce(&mut self, topic: &str, records: &[Record]) -> Result<(), LogError> {
+        let failed = |error: &KafkaError| unavailable(&self.options, "append to", error);
+        for record in records {
+            let mut message = BaseRecord::to(topic).key(record.key.as_ref()).payload(record.value.as_ref());
+            if !record.headers.is_empty() {
+                let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+                let insert = |all: OwnedHeaders, (key, value): &(String, String)| all.insert(Header { key, value: Some(value.as_str()) });
+                message = message.headers(record.headers.iter().fold(headers, insert));
             }
-            std::thread::sleep(FULL);
-            message = again;
+            while let Err((error, again)) = self.producer.send(message) {
+                if error.rdkafka_error_code() != Some(Code::QueueFull) {
+                    return Err(failed(&error));
+                }
+                std::thread::sleep(PAUSE);
+                message = again;
+            }
         }
+        self.sent += records.len() as u64;
+        // Not by `flush`, which takes turns with the reporting thread and may wait a tenth of a second for what that has taken.
+        let began = Instant::now();
+        while self.acknowledged.0.load(Ordering::Relaxed) < self.sent {
+            if began.elapsed() > self.options.append_timeout {
+                return Err(failed(&KafkaError::MessageProduction(Code::MessageTimedOut)));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
     }
-    producer.flush(options.append_timeout).map_err(|error| failed(&error))?;
-    let lost = records.len() as u64 - acknowledged.0.load(Ordering::Relaxed);
-    if lost > 0 {
-        return Err(failed(&KafkaError::MessageProduction(Code::MessageTimedOut)));
-    }
-    Ok(())
 }
 
 /// What was read.
@@ -142,7 +172,7 @@ mod tests {
             .map(|n| Record::new(format!("k{}", n % 50), format!("value {n}")).with_headers(vec![("n".into(), n.to_string())]))
             .collect();
         let (sent, to) = (records.clone(), options.clone());
-        spawn_blocking(move || produce(&to, NAME, &sent)).await.unwrap().unwrap();
+        spawn_blocking(move || Plain::new(&to)?.produce(NAME, &sent)).await.unwrap().unwrap();
         for number in 0..3 {
             let expected: Vec<&Record> = records.iter().filter(|record| partition(&record.key, 3) == number).collect();
             let read = log.fetch(NAME, number, 0, 1 << 20, Duration::from_secs(5)).await.unwrap().records;
