@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Apache Flink SQL over the calls of a topic: parse the JSON, count and average by minute, place and category, throw the answer away.
 
-flink_tumble.py BROKERS CONNECTOR_JAR TOPIC PARTITIONS RECORDS_PER_PARTITION
+flink_tumble.py BROKERS JARS TOPIC PARTITIONS RECORDS_PER_PARTITION
+
+JARS are the connector's and that of zstd, which the connector needs and does not bring, with colons between them.
 
 Reads so many records of each partition, prints one JSON line: what it counted, wall time and processor time of the job. Mini-batches
 and object reuse are on, as Flink's documentation recommends for throughput; parallelism is the number of cores.
@@ -29,14 +31,14 @@ def processor_seconds():
 
 
 def main():
-    brokers, jar, topic, partitions, records = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    brokers, jars, topic, partitions, records = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
     from pyflink.common import Configuration
     from pyflink.table import EnvironmentSettings, TableEnvironment
 
     settings = {
         "parallelism.default": os.cpu_count(),
         "pipeline.object-reuse": "true",
-        "pipeline.jars": "file://" + os.path.abspath(jar),
+        "pipeline.jars": ";".join("file://" + os.path.abspath(jar) for jar in jars.split(":")),
         "table.exec.mini-batch.enabled": "true",
         "table.exec.mini-batch.allow-latency": "500 ms",
         "table.exec.mini-batch.size": "10000",
@@ -50,8 +52,8 @@ def main():
         CREATE TABLE calls (
             event_id STRING, source STRING, kind STRING, occurred_at STRING, case_id STRING, channel STRING, category STRING,
             urgency STRING, address STRING, caller STRING, lon DOUBLE, lat DOUBLE, attributes MAP<STRING, STRING>,
-            at AS TO_TIMESTAMP(occurred_at, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
-            WATERMARK FOR at AS at - INTERVAL '5' SECOND
+            ts AS TO_TIMESTAMP(occurred_at, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
+            WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
         ) WITH (
             'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{brokers}', 'format' = 'json',
             'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset',
@@ -63,7 +65,7 @@ def main():
     world.execute_sql("""
         INSERT INTO nowhere
         SELECT window_start, lon, lat, category, COUNT(*), AVG(CAST(CHAR_LENGTH(address) AS DOUBLE))
-        FROM TABLE(TUMBLE(TABLE calls, DESCRIPTOR(at), INTERVAL '1' MINUTES))
+        FROM TABLE(TUMBLE(TABLE calls, DESCRIPTOR(ts), INTERVAL '1' MINUTES))
         GROUP BY window_start, window_end, lon, lat, category""").wait()
     print(json.dumps({
         "counted": records * partitions,

@@ -3,6 +3,7 @@
 //! It runs where `GRIDWATCH_FLINK_PYTHON` names a Python that has apache-flink 2.2 and `GRIDWATCH_FLINK_CONNECTOR` the jar
 //! flink-sql-connector-kafka 5.0.0-2.2; otherwise the figure recorded on this kind of machine stands in, and is called so.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -69,11 +70,15 @@ pub(super) fn tumble(rig: &Rig, events: u64) -> Peer {
         );
         return Peer { measured: None };
     };
+    // Records are packed with zstd, which the connector cannot unpack by itself; the broker's own jars have it.
+    let of_zstd = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("zstd-jni"));
+    let zstd = std::fs::read_dir(rig.fact("jars")).unwrap().map(|entry| entry.unwrap().path()).find(of_zstd).unwrap();
+    let jars = format!("{connector}:{}", zstd.display());
     let run = |records: u64| -> (u64, f64, f64) {
         let began = Instant::now();
         let out = Command::new(&python)
             .arg(root().join("tests/figures/kafka/flink_tumble.py"))
-            .args([&rig.bootstrap(), &connector, TOPIC, &PARTITIONS.to_string(), &records.to_string()])
+            .args([&rig.bootstrap(), &jars, TOPIC, &PARTITIONS.to_string(), &records.to_string()])
             .output()
             .unwrap();
         assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
