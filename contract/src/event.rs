@@ -1,10 +1,14 @@
 //! The contract event: the Rust type, its JSON bytes and the rules it must satisfy. Its columns are in [`crate::schema`].
 
+mod json;
+mod text;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::text::Text;
 use crate::Reason;
 use crate::limits::{AHEAD_SECONDS_MAX, ATTRIBUTES_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
 
@@ -43,54 +47,56 @@ impl Kind {
 }
 
 /// One signal of the city, mapped into the contract. Absent fields are left out of the JSON.
+///
+/// `S` is how its texts are held: of its own, or as [`Text`] where they stand in the bytes it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(serialize = "S: Serialize + Ord", deserialize = "S: Deserialize<'de> + Ord"))]
 #[expect(missing_docs, reason = "each field is described once, in schema::FIELDS, from which tables and JSON Schema take it")]
-pub struct Event {
-    pub event_id: String,
-    pub source: String,
+pub struct Event<S = String> {
+    pub event_id: S,
+    pub source: S,
     pub kind: Kind,
     pub occurred_at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub case_id: Option<String>,
+    pub case_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device_id: Option<String>,
+    pub device_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
+    pub stage: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
+    pub channel: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_kind: Option<String>,
+    pub request_kind: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
+    pub category: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub urgency: Option<String>,
+    pub urgency: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit_id: Option<String>,
+    pub unit_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_property: Option<String>,
+    pub observed_property: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_unit: Option<String>,
+    pub value_unit: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub address: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address_id: Option<String>,
+    pub address_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<String>,
+    pub caller: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lon: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lat: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grid_id: Option<String>,
+    pub grid_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<S, S>,
 }
 
 /// Why bytes or a row are not a contract event: which field, and what is wrong with it.
@@ -115,7 +121,9 @@ impl InvalidEvent {
 impl Event {
     /// The contract JSON of the event: one line, absent fields left out, times in UTC.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an event holds only strings, finite numbers and times")
+        let mut json = Vec::with_capacity(json::USUAL_BYTES);
+        self.write_json(&mut json);
+        json
     }
 
     /// Reads contract JSON and checks the rules of [`Event::validate`].
@@ -123,13 +131,7 @@ impl Event {
     /// # Errors
     /// Names the field and the [`Reason`]; the bytes are then a matter for quarantine.
     pub fn from_json(bytes: &[u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
-        // A derived reader also takes an array of the fields in their order, which no sender means.
-        if bytes.trim_ascii_start().first() == Some(&b'[') {
-            return Err(InvalidEvent::new("", Reason::BadJson, "is an array, not an object"));
-        }
-        let event: Self = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
-        event.validate(now)?;
-        Ok(event)
+        Self::read(bytes, now)
     }
 
     /// Checks what the types cannot: required fields, places, bounds, finite numbers, clocks that run ahead of `now`.
@@ -137,8 +139,37 @@ impl Event {
     /// # Errors
     /// The first rule broken, in field order.
     pub fn validate(&self, now: DateTime<Utc>) -> Result<(), InvalidEvent> {
+        self.check(now)
+    }
+}
+
+impl<'a> Event<Text<'a>> {
+    /// As [`Event::from_json`], for an event that is sent on at once: its texts are not copied.
+    ///
+    /// # Errors
+    /// As [`Event::from_json`].
+    pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
+        Self::read(bytes, now)
+    }
+}
+
+impl<S: AsRef<str> + Ord> Event<S> {
+    fn read<'a>(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent>
+    where
+        S: Deserialize<'a>,
+    {
+        // A derived reader also takes an array of the fields in their order, which no sender means.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(InvalidEvent::new("", Reason::BadJson, "is an array, not an object"));
+        }
+        let event: Self = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
+        event.check(now)?;
+        Ok(event)
+    }
+
+    fn check(&self, now: DateTime<Utc>) -> Result<(), InvalidEvent> {
         for (field, id) in [("event_id", &self.event_id), ("source", &self.source)] {
-            if id.is_empty() {
+            if id.as_ref().is_empty() {
                 return Err(InvalidEvent::new(field, Reason::MissingField, "is empty"));
             }
         }
@@ -206,8 +237,9 @@ impl Event {
             (None, Some(_)) => return Err(InvalidEvent::new("lon", Reason::BadCoordinates, "lat is given without lon")),
             _ => {}
         }
-        let placed =
-            self.grid_id.is_some() || self.lon.is_some() || self.address.as_ref().is_some_and(|address| !address.trim().is_empty());
+        let placed = self.grid_id.is_some()
+            || self.lon.is_some()
+            || self.address.as_ref().is_some_and(|address| !address.as_ref().trim().is_empty());
         let known_by_device = self.kind == Kind::SensorEvent && self.device_id.is_some();
         let follows_case = self.kind == Kind::CaseStep && self.case_id.is_some();
         if placed || known_by_device || follows_case {
@@ -218,8 +250,8 @@ impl Event {
     }
 }
 
-fn check_text(field: &str, text: Option<&String>, bytes_max: usize) -> Result<(), InvalidEvent> {
-    match text {
+fn check_text(field: &str, text: Option<&impl AsRef<str>>, bytes_max: usize) -> Result<(), InvalidEvent> {
+    match text.map(AsRef::as_ref) {
         Some(text) if text.len() > bytes_max => {
             Err(InvalidEvent::new(field, Reason::TooLong, format!("{} bytes, at most {bytes_max}", text.len())))
         }

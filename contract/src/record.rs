@@ -1,9 +1,13 @@
 //! What is put in the log beside the bytes: the envelope's headers, and the disposition a record ends with.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::Record;
-use crate::{Event, Rejection, topic};
+use crate::{Event, Rejection, Text, topic};
+
+/// What key and value of the usual event take, so that their memory is asked for once.
+const KEY_AND_VALUE_BYTES: usize = 512;
 
 /// What became of a record of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,7 +97,26 @@ pub struct Envelope {
 impl Envelope {
     /// An event, under its kind's topic and its case's or device's key (D4).
     pub fn event(event: &Event, rules: &DeliveryRules) -> Self {
-        Self { topic: topic::of_kind(event.kind), record: Record::new(topic::key(event), event.to_json()).with_headers(rules.to_headers()) }
+        Self::of(event, rules)
+    }
+
+    /// As [`Envelope::event`], of an event whose texts stand elsewhere.
+    pub fn event_in_place(event: &Event<Text<'_>>, rules: &DeliveryRules) -> Self {
+        Self::of(event, rules)
+    }
+
+    fn of<S: AsRef<str> + Ord>(event: &Event<S>, rules: &DeliveryRules) -> Self {
+        // Key and value in one piece of memory: this is done for every event, and each piece has its price.
+        let mut bytes = Vec::with_capacity(KEY_AND_VALUE_BYTES);
+        let [source, id] = topic::key_parts(event);
+        bytes.extend_from_slice(source.as_bytes());
+        bytes.push(b'/');
+        bytes.extend_from_slice(id.as_bytes());
+        let key_bytes = bytes.len();
+        event.write_json(&mut bytes);
+        let mut value = Bytes::from(bytes);
+        let key = value.split_to(key_bytes);
+        Self { topic: topic::of_kind(event.kind), record: Record { key, value, headers: rules.to_headers() } }
     }
 
     /// A rejection, under the quarantine topic, keyed by its source.

@@ -28,12 +28,18 @@ pub const fn of_kind(kind: Kind) -> &'static str {
 }
 
 /// The message key: `source/device_id` for sensors, `source/case_id` otherwise; the event's own id where neither is known.
-pub fn key(event: &Event) -> String {
+pub fn key<S: AsRef<str>>(event: &Event<S>) -> String {
+    let [source, id] = key_parts(event);
+    format!("{source}/{id}")
+}
+
+/// What stands before and after the slash of an event's key.
+pub(crate) fn key_parts<S: AsRef<str>>(event: &Event<S>) -> [&str; 2] {
     let id = match event.kind {
         Kind::SensorEvent => event.device_id.as_ref(),
         _ => event.case_id.as_ref(),
     };
-    format!("{}/{}", event.source, id.unwrap_or(&event.event_id))
+    [event.source.as_ref(), id.unwrap_or(&event.event_id).as_ref()]
 }
 
 /// The partition of a key among `partitions`: Kafka's murmur2 rule, so every producer agrees.
