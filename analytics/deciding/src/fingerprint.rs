@@ -6,7 +6,7 @@ use sha2::Digest;
 /// Fingerprint of an event (the first 64 bits of a SHA-256 over its fields): stable across versions, because the lake keeps it.
 ///
 /// Each field that is there counts with its name and length, so no two events share a fingerprint by how their texts meet.
-pub(crate) fn of(event: &Event) -> i64 {
+pub(crate) fn of<S: AsRef<str>>(event: &Event<S>) -> i64 {
     let mut body = Vec::with_capacity(512);
     let mut field = |name: &str, value: &[u8]| {
         for part in [name.as_bytes(), value] {
@@ -33,7 +33,7 @@ pub(crate) fn of(event: &Event) -> i64 {
         ("grid_id", event.grid_id.as_ref()),
     ];
     let present = texts.into_iter().filter_map(|(name, text)| Some((name, text?)));
-    present.for_each(|(name, text)| field(name, text.as_bytes()));
+    present.for_each(|(name, text)| field(name, text.as_ref().as_bytes()));
     field("kind", event.kind.as_str().as_bytes());
     for (name, at) in [("occurred_at", Some(event.occurred_at)), ("received_at", event.received_at), ("deadline_at", event.deadline_at)] {
         if let Some(at) = at {
@@ -46,8 +46,8 @@ pub(crate) fn of(event: &Event) -> i64 {
         }
     }
     for (name, text) in &event.attributes {
-        field("attributes", name.as_bytes());
-        field(name, text.as_bytes());
+        field("attributes", name.as_ref().as_bytes());
+        field(name.as_ref(), text.as_ref().as_bytes());
     }
     let digest = sha2::Sha256::digest(&body);
     i64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))

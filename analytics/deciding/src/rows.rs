@@ -7,10 +7,10 @@ use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use contract::grids::GridSet;
 use contract::log::Stored;
-use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, TopicPartition, cloud_events, schema, topic};
+use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, schema, topic};
 
 use crate::fingerprint;
 use crate::state::{Candidate, CellKey, PartitionState};
@@ -73,7 +73,7 @@ impl Decider<'_> {
         Row { stored, mapping_version: rules.mapping_version, outcome }
     }
 
-    fn event(&mut self, event: Event, rules: &DeliveryRules) -> Outcome {
+    fn event<'r>(&mut self, event: Event<Text<'r>>, rules: &DeliveryRules) -> Outcome<'r> {
         let (grid, located_by) = locate(&event, self.grids);
         let grid = grid.map(|grid| self.names.intern(grid)).zip(located_by);
         let category = event.category.as_deref().map(|name| self.names.intern(name));
@@ -89,7 +89,7 @@ impl Decider<'_> {
         Outcome::Event { event: Box::new(event), grid, body_hash, revision: decision.revision, disposition: decision.disposition }
     }
 
-    fn count(&mut self, event: &Event, source: &Arc<str>, cell: CellKey, leaves: Option<CellKey>) {
+    fn count(&mut self, event: &Event<Text<'_>>, source: &Arc<str>, cell: CellKey, leaves: Option<CellKey>) {
         let voices = voices(event.kind);
         if let Some(former) = leaves {
             add(&mut self.cells, (Arc::clone(source), event.kind, former), (-1, -voices));
@@ -104,7 +104,7 @@ impl Decider<'_> {
         *newest = (*newest).max(occurred_at);
     }
 
-    fn rejected(&mut self, rejection: Rejection) -> Outcome {
+    fn rejected<'r>(&mut self, rejection: Rejection) -> Outcome<'r> {
         let source = self.names.intern(&rejection.source);
         *self.tally.dispositions.entry((Arc::clone(&source), Disposition::Quarantined)).or_default() += 1;
         *self.tally.reasons.entry((source, rejection.reason)).or_default() += 1;
@@ -132,7 +132,7 @@ fn add(cells: &mut CellParts, key: (Arc<str>, Kind, CellKey), (events, voices): 
 }
 
 /// Tables keep microseconds; the event as decided must be the event as read back.
-fn truncate_times(mut event: Event) -> Event {
+fn truncate_times<S>(mut event: Event<S>) -> Event<S> {
     event.occurred_at = micros(event.occurred_at);
     event.received_at = event.received_at.map(micros);
     event.deadline_at = event.deadline_at.map(micros);
@@ -145,13 +145,16 @@ fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
 
 /// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
 #[expect(clippy::result_large_err, reason = "an Event is larger still")]
-fn read(partition: &TopicPartition, stored: &Stored, appended_at: DateTime<Utc>) -> Result<Event, Rejection> {
+fn read<'r>(partition: &TopicPartition, stored: &'r Stored, appended_at: DateTime<Utc>) -> Result<Event<Text<'r>>, Rejection> {
     let value = &stored.record.value;
     if partition.topic == topic::QUARANTINE {
         let parsed = serde_json::from_slice::<Rejection>(value);
         return Err(parsed.unwrap_or_else(|error| refuse(stored, appended_at, Reason::BadJson, "", &error.to_string())));
     }
-    let event = cloud_events::of_record(&stored.record, appended_at).unwrap_or_else(|| Event::from_json(value, appended_at));
+    let event = match cloud_events::of_record(&stored.record, appended_at) {
+        Some(event) => event.map(Event::from),
+        None => Event::from_json_in_place(value, appended_at),
+    };
     event.map_err(|invalid| refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail))
 }
 
@@ -170,7 +173,7 @@ fn refuse(stored: &Stored, at: DateTime<Utc>, reason: Reason, field: &str, detai
 }
 
 /// The finest grid known, and how it was found.
-fn locate<'a>(event: &'a Event, grids: &'a GridSet) -> (Option<&'a str>, Option<&'static str>) {
+fn locate<'a>(event: &'a Event<Text<'_>>, grids: &'a GridSet) -> (Option<&'a str>, Option<&'static str>) {
     if let Some(grid) = event.grid_id.as_deref() {
         return (Some(grid), Some("source"));
     }
@@ -201,16 +204,16 @@ impl Names {
 struct Row<'a> {
     stored: &'a Stored,
     mapping_version: String,
-    outcome: Outcome,
+    outcome: Outcome<'a>,
 }
 
-enum Outcome {
-    Event { event: Box<Event>, grid: Option<(Arc<str>, &'static str)>, body_hash: i64, revision: i32, disposition: Disposition },
+enum Outcome<'a> {
+    Event { event: Box<Event<Text<'a>>>, grid: Option<(Arc<str>, &'static str)>, body_hash: i64, revision: i32, disposition: Disposition },
     Rejected(Rejection),
 }
 
-impl Row<'_> {
-    fn event(&self) -> Option<&Event> {
+impl<'a> Row<'a> {
+    fn event(&self) -> Option<&Event<Text<'a>>> {
         match &self.outcome {
             Outcome::Event { event, .. } => Some(event),
             Outcome::Rejected(_) => None,
@@ -260,12 +263,12 @@ fn columns(partition: &TopicPartition, rows: &[Row<'_>]) -> RecordBatch {
     RecordBatch::try_new(schema, columns).expect("each column is built for its field of the record schema")
 }
 
-fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef {
-    let text = |of: &dyn Fn(&Event) -> Option<&str>| -> ArrayRef {
+fn column<'r>(name: &str, partition: &TopicPartition, rows: &[Row<'r>]) -> ArrayRef {
+    let text = |of: &dyn for<'e> Fn(&'e Event<Text<'r>>) -> Option<&'e str>| -> ArrayRef {
         Arc::new(StringArray::from_iter(rows.iter().map(|row| row.event().and_then(of))))
     };
-    let time = |of: &dyn Fn(&Event) -> Option<DateTime<Utc>>| times(rows.iter().map(|row| row.event().and_then(of)));
-    let number = |of: &dyn Fn(&Event) -> Option<f64>| -> ArrayRef {
+    let time = |of: &dyn Fn(&Event<Text<'r>>) -> Option<DateTime<Utc>>| times(rows.iter().map(|row| row.event().and_then(of)));
+    let number = |of: &dyn Fn(&Event<Text<'r>>) -> Option<f64>| -> ArrayRef {
         Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.event().and_then(of))))
     };
     let refused =
@@ -313,11 +316,23 @@ fn column(name: &str, partition: &TopicPartition, rows: &[Row<'_>]) -> ArrayRef 
         "detail" => refused(&|rejection| &rejection.detail),
         "payload" => refused(&|rejection| &rejection.payload),
         "disposition" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.disposition().as_str()))),
-        "month" => Arc::new(StringArray::from_iter_values(
-            rows.iter().map(|row| row.event().map_or_else(|| "none".to_owned(), |event| month_of(event.occurred_at))),
-        )),
+        "month" => months(rows),
         other => unreachable!("column {other} is not of the record schema"),
     }
+}
+
+fn months(rows: &[Row<'_>]) -> ArrayRef {
+    // Most rows are of the month of the one before, and writing one is slow.
+    let mut last = (None, "none".to_owned());
+    let mut builder = StringBuilder::new();
+    for at in rows.iter().map(|row| row.event().map(|event| event.occurred_at)) {
+        let month = at.map(|at| (at.year(), at.month()));
+        if month != last.0 {
+            last = (month, at.map_or_else(|| "none".to_owned(), month_of));
+        }
+        builder.append_value(&last.1);
+    }
+    Arc::new(builder.finish())
 }
 
 /// Month of an instant, UTC: the partition value.
