@@ -125,6 +125,9 @@ impl Publisher {
 }
 
 fn portions(records: Vec<Record>) -> Vec<Vec<Record>> {
+    if records.iter().map(Record::bytes).sum::<usize>() <= APPEND_BYTES_MAX {
+        return vec![records];
+    }
     let mut all: Vec<Vec<Record>> = Vec::new();
     let mut room = 0;
     for record in records {

@@ -145,19 +145,11 @@ async fn take_events(state: HttpState, request: Request) -> Result<Response, Pro
     let body = body::read(&state.0.limits, &state.0.room, &parts.headers, body).await?;
     let limits = state.0.limits.clone();
     let (now, headers) = (state.0.clock.now(), parts.headers);
-    let outcomes = off_reactor(body.bytes.len(), {
-        let bytes = body.bytes.clone();
-        move || contract_events::read(media, &headers, &bytes, &limits, now)
+    let records = off_reactor(body.bytes.len(), {
+        let (bytes, state) = (body.bytes.clone(), state.clone());
+        move || contract_events::read(media, &headers, &bytes, &limits, |source| state.rules(source), now)
     })
     .await??;
-    let records = outcomes
-        .into_iter()
-        .map(|outcome| {
-            let source = source_of(&outcome).to_owned();
-            let rules = state.rules(&source);
-            Accepted::new(source, outcome, &rules, now)
-        })
-        .collect();
     publish(&state, records).await
 }
 
@@ -192,7 +184,7 @@ fn map_rows(mapper: &Mapper, bytes: bytes::Bytes, event_bytes_max: usize) -> Res
     let bad = |error: &dyn std::error::Error| Problem::new(StatusCode::BAD_REQUEST, error.to_string());
     let length = bytes.len();
     let mut rows = mapper.feed().rows(mapper.columns(), "http", Box::new(std::io::Cursor::new(bytes))).map_err(|error| bad(&error))?;
-    let (rules, now) = (mapper.feed().rules(), mapper.now());
+    let (source, rules, now) = (Arc::<str>::from(mapper.feed().name.as_str()), mapper.feed().rules(), mapper.now());
     let mut records = Vec::new();
     while let Some(batch) = rows.next_batch(BATCH_ROWS).map_err(|error| bad(&error))? {
         let outcomes = match mapper.normalize(&batch) {
@@ -204,7 +196,7 @@ fn map_rows(mapper: &Mapper, bytes: bytes::Bytes, event_bytes_max: usize) -> Res
         if records.len() + outcomes.len() > RECORDS_MAX {
             return Err(Problem::too_many_records(RECORDS_MAX));
         }
-        records.extend(outcomes.into_iter().map(|outcome| Accepted::new(mapper.feed().name.clone(), outcome, &rules, now)));
+        records.extend(outcomes.into_iter().map(|outcome| Accepted::new(Arc::clone(&source), outcome, &rules, now)));
     }
     if records.len() == 1 && length > event_bytes_max && mapper.feed().format == Format::Json {
         return Err(Problem::too_large(event_bytes_max, "one event"));
@@ -212,22 +204,15 @@ fn map_rows(mapper: &Mapper, bytes: bytes::Bytes, event_bytes_max: usize) -> Res
     Ok(records)
 }
 
-fn source_of(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Event(event) => &event.source,
-        Outcome::Rejection(rejection) => &rejection.source,
-    }
-}
-
 /// A record on its way to the log, with what the answer says about it if it was refused.
 struct Accepted {
-    source: String,
+    source: Arc<str>,
     envelope: Envelope,
     refused: Option<(Reason, String, String)>,
 }
 
 impl Accepted {
-    fn new(source: String, outcome: Outcome, rules: &DeliveryRules, now: chrono::DateTime<chrono::Utc>) -> Self {
+    fn new(source: Arc<str>, outcome: Outcome, rules: &DeliveryRules, now: chrono::DateTime<chrono::Utc>) -> Self {
         let told = match &outcome {
             Outcome::Rejection(rejection) => (rejection.field.clone(), rejection.detail.clone()),
             Outcome::Event(_) => Default::default(),
@@ -239,7 +224,7 @@ impl Accepted {
 
 /// Makes all records durable, then answers.
 async fn publish(state: &HttpState, records: Vec<Accepted>) -> Result<Response, Problem> {
-    let mut counts: BTreeMap<(String, Option<Reason>), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(Arc<str>, Option<Reason>), u64> = BTreeMap::new();
     let (mut envelopes, mut refused) = (Vec::with_capacity(records.len()), Vec::new());
     for (index, record) in records.into_iter().enumerate() {
         *counts.entry((record.source, record.refused.as_ref().map(|refusal| refusal.0))).or_default() += 1;

@@ -1,15 +1,18 @@
-//! The only place that cuts a body of `POST /v1/events` into contract events. Nothing but serde runs here.
+//! The only place that cuts a body of `POST /v1/events` into contract events and makes records of them. Nothing but serde runs here.
+
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use contract::{Event, InvalidEvent, Reason, cloud_events};
+use contract::log::RECORD_BYTES_MAX;
+use contract::{DeliveryRules, Envelope, Event, InvalidEvent, Reason, cloud_events};
 use serde::Deserialize;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::answer::Problem;
 use super::body::Media;
-use super::{HttpLimits, RECORDS_MAX, header};
+use super::{Accepted, HttpLimits, RECORDS_MAX, header};
 use crate::Outcome;
 use crate::mapping::rejection;
 use crate::raw::Fault;
@@ -17,14 +20,16 @@ use crate::raw::Fault;
 /// The source a refused record is kept under when it names none itself.
 const NAMELESS: &str = "http";
 
-/// The outcomes of a body's records, in order.
+/// The records of a body, in order; `rules` answers the delivery rules of a source's events.
 pub(super) fn read(
     media: Media,
     headers: &HeaderMap,
     body: &[u8],
     limits: &HttpLimits,
+    rules: impl Fn(&str) -> DeliveryRules,
     now: DateTime<Utc>,
-) -> Result<Vec<Outcome>, Problem> {
+) -> Result<Vec<Accepted>, Problem> {
+    let mut sources = Sources { rules, last: None };
     if body.trim_ascii().is_empty() && media != Media::Ndjson {
         return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "the body is empty; send an event"));
     }
@@ -40,21 +45,65 @@ pub(super) fn read(
         Media::Ndjson => lines(body)?,
         Media::Json | Media::CloudEvents if many => match elements(body)? {
             Ok(pieces) => pieces,
-            Err(invalid) => return Ok(vec![outcome(Err(invalid), body, 0, now)]),
+            Err(invalid) => return Ok(vec![refused(invalid, body, 0, &mut sources, now)]),
         },
         _ => vec![body],
     };
-    let read_one = |piece: &[u8]| match media {
-        Media::Json | Media::Ndjson => Event::from_json(piece, now),
-        Media::CloudEvent | Media::CloudEvents => cloud_events::structured(piece, now),
-        Media::CloudEventData => cloud_events::binary(|name| header(headers, &format!("ce-{name}")).map(percent_decoded), piece, now),
-    };
-    Ok(pieces.into_iter().enumerate().map(|(index, piece)| outcome(read_one(piece), piece, index, now)).collect())
+    let mut records = Vec::with_capacity(pieces.len());
+    for (index, piece) in pieces.into_iter().enumerate() {
+        let event = match media {
+            Media::Json | Media::Ndjson => {
+                // Most of what comes: it is written into its record from where it stands.
+                match Event::from_json_in_place(piece, now) {
+                    Ok(event) => {
+                        let (source, rules) = sources.of(&event.source);
+                        let envelope = Envelope::event_in_place(&event, rules);
+                        if envelope.record.bytes() <= RECORD_BYTES_MAX {
+                            records.push(Accepted { source, envelope, refused: None });
+                            continue;
+                        }
+                        Event::from_json(piece, now)
+                    }
+                    Err(invalid) => Err(invalid),
+                }
+            }
+            Media::CloudEvent | Media::CloudEvents => cloud_events::structured(piece, now),
+            Media::CloudEventData => cloud_events::binary(|name| header(headers, &format!("ce-{name}")).map(percent_decoded), piece, now),
+        };
+        records.push(match event {
+            Ok(event) => {
+                let (source, rules) = sources.of(&event.source);
+                Accepted::new(source, Outcome::Event(event), rules, now)
+            }
+            Err(invalid) => refused(invalid, piece, index, &mut sources, now),
+        });
+    }
+    Ok(records)
+}
+
+/// The sources of a body and their rules. Mostly one after the other is the same.
+struct Sources<F> {
+    rules: F,
+    last: Option<(Arc<str>, DeliveryRules)>,
+}
+
+impl<F: Fn(&str) -> DeliveryRules> Sources<F> {
+    fn of(&mut self, source: &str) -> (Arc<str>, &DeliveryRules) {
+        let known = self.last.take().filter(|(last, _)| **last == *source);
+        let (name, rules) = self.last.insert(known.unwrap_or_else(|| (source.into(), (self.rules)(source))));
+        (Arc::clone(name), rules)
+    }
 }
 
 fn lines(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
-    let mut lines = Vec::new();
-    for line in body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+    let (mut lines, mut rest) = (Vec::new(), body);
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest[..end].trim_ascii();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if line.is_empty() {
+            continue;
+        }
         if lines.len() == RECORDS_MAX {
             return Err(Problem::too_many_records(RECORDS_MAX));
         }
@@ -102,15 +151,22 @@ fn elements(body: &[u8]) -> Result<Result<Vec<&[u8]>, InvalidEvent>, Problem> {
     }
 }
 
-fn outcome(read: Result<Event, InvalidEvent>, piece: &[u8], index: usize, now: DateTime<Utc>) -> Outcome {
-    match read {
-        Ok(event) => Outcome::Event(event),
-        Err(invalid) => {
-            let fault = Fault { reason: invalid.reason, field: invalid.field, detail: invalid.detail };
-            let payload = String::from_utf8_lossy(piece).into_owned();
-            Outcome::Rejection(Box::new(rejection(&source_named(piece), fault, payload, format!("http:{index}"), now)))
-        }
-    }
+fn refused<F: Fn(&str) -> DeliveryRules>(
+    invalid: InvalidEvent,
+    piece: &[u8],
+    index: usize,
+    sources: &mut Sources<F>,
+    now: DateTime<Utc>,
+) -> Accepted {
+    let fault = Fault { reason: invalid.reason, field: invalid.field, detail: invalid.detail };
+    let payload = String::from_utf8_lossy(piece).into_owned();
+    let (source, rules) = sources.of(&source_named(piece));
+    Accepted::new(
+        Arc::clone(&source),
+        Outcome::Rejection(Box::new(rejection(&source, fault, payload, format!("http:{index}"), now))),
+        rules,
+        now,
+    )
 }
 
 /// The source a refused record names, so that its feed's people find it; bounded like any id.
