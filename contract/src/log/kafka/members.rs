@@ -139,7 +139,15 @@ impl Drop for Member {
 
 /// Leaving waits for the broker, and a caller's thread must not.
 fn let_go(consumer: Option<Arc<BaseConsumer<MemberContext>>>) {
-    let left = std::thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || drop(consumer));
+    let leave = move || {
+        let Some(consumer) = consumer else { return };
+        // A spent client is not served while it closes: what it still has to say, a revocation above all, is heard before.
+        for _ in 0..EVENTS_MAX {
+            drop(consumer.poll(Duration::from_millis(5)));
+        }
+        drop(consumer);
+    };
+    let left = std::thread::Builder::new().name("kafka-leave".to_owned()).spawn(leave);
     if let Err(error) = left {
         warn!(%error, "could not leave the group; its members wait for the session timeout");
     }
