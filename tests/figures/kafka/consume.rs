@@ -83,7 +83,7 @@ fn analyze(rig: &Rig, city: &City, members: usize, events: u64) -> Run {
     let committed = || roles.iter().filter_map(|role| role.sum("gridwatch_source_events_total")).sum::<f64>();
     let processor = || roles.iter().map(|role| processor_seconds(role.id())).sum::<f64>();
     // Where a quarter was committed, and what was committed with the turn after it.
-    let (mut quarter, mut counted_from) = (None, None);
+    let (mut quarter, mut counted_from): (Option<(Instant, f64, f64)>, Option<f64>) = (None, None);
     loop {
         let now = committed();
         match quarter {
