@@ -27,9 +27,9 @@ const RECORDS_MERGE: Merge = Merge::Keep { order: "occurred_at, log_topic, log_p
 const CELLS_MERGE: Merge = Merge::Sum { keys: "hour, source, kind, grid_id, category, month", sums: "events, voices" };
 /// Pause between rounds of upkeep: with a commit a second, two rounds per due compaction.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(15);
-/// Pause before the first round: a start is over by then, and a leader of a few seconds leaves the lake in order, too. Where members come and
-/// go, no leader might live for a longer pause, and the files would become ever more.
-const UPKEEP_FIRST: Duration = Duration::from_secs(2);
+/// Pause before the first round: who came back has caught up by then, and a leader of a few seconds leaves the lake in order, too. Where
+/// members come and go, no leader might live for a longer pause, and the files would become ever more.
+const UPKEEP_FIRST: Duration = Duration::from_secs(5);
 /// Pause between looks for files no version needs any more.
 const VACUUM_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// How long what left a table stays on disk: the longest a reader, ours or another program, may hold on to a version.
