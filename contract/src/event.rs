@@ -153,6 +153,7 @@ impl<'a> Event<Text<'a>> {
     }
 }
 
+// Behind the doors above, which are each of one kind of text: so all of it is compiled, and optimized, here and not in the crates that call.
 impl<S: AsRef<str> + Ord> Event<S> {
     fn read<'a>(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent>
     where

@@ -6,7 +6,6 @@ mod texts;
 
 pub(crate) use answers::{booleans, integers, numbers, text_lists, texts};
 pub use texts::Texts;
-pub(crate) use texts::{Name, Names};
 
 use std::sync::Arc;
 

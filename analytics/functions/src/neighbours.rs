@@ -9,10 +9,9 @@ mod adjacency;
 
 pub use adjacency::Adjacency;
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use datafusion_common::HashMap;
 
 use crate::Reason;
 
@@ -36,20 +35,14 @@ impl Observations {
         K: Copy + Eq + Hash,
         L: IntoIterator<Item = K>,
     {
-        let mut rows: Vec<Result<u32, Reason>> = grids.iter().zip(values).map(|(grid, value)| state(grid.is_some(), *value)).collect();
-        let mut finder = Finder::new(grids, |row| rows[row as usize] = Err(Reason::DuplicateGrid));
-        let mut kept = Vec::with_capacity(rows.len());
-        for (row, value) in rows.iter_mut().zip(values) {
-            if let (Ok(place), Some(value)) = (row, value) {
-                *place = u32::try_from(kept.len()).expect("the caller bounds the number of rows below 2^25");
-                kept.push(*value);
-            }
-        }
+        let (places, rows) = places(grids, values);
+        let kept: Vec<f64> = rows.iter().zip(values).filter_map(|(row, value)| row.is_ok().then_some((*value)?)).collect();
+        let names: Vec<K> = rows.iter().zip(grids).filter_map(|(row, grid)| row.is_ok().then_some((*grid)?)).collect();
+        let mut finder = Finder { places, names, steps: Vec::new() };
         let mut neighbours = Adjacency::with_capacity(kept.len());
-        for ((row, place), list) in (0..).zip(&rows).zip(lists) {
-            if let Ok(place) = place {
-                let found = list.into_iter().enumerate().filter_map(|(i, name)| finder.find(row, i, &name));
-                neighbours.push(*place, found.filter_map(|row| rows[row as usize].ok()));
+        for (row, list) in rows.iter().zip(lists) {
+            if let Ok(place) = row {
+                neighbours.push(*place, list.into_iter().enumerate().filter_map(|(i, name)| finder.find(*place, i, name)));
             }
         }
         assert_eq!(neighbours.len(), kept.len(), "there is a list for each row");
@@ -57,54 +50,56 @@ impl Observations {
     }
 }
 
-/// Finds the row of a grid by its name, and looks first where the last list leads to expect it: in a table in the order of the map,
-/// the neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
-struct Finder<'a, K> {
-    grids: &'a [Option<K>],
-    /// The first row of each grid. Names stand in `grids` alone, so that the table of a city fits the processor's cache.
-    first: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-    /// How many rows away (modulo 2^32) the neighbour was that stood there in the last list.
-    steps: Vec<u32>,
+/// Finds the place of a name, and looks first where the last list leads to expect it: in a table in the order of the map, the
+/// neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
+struct Finder<K> {
+    places: HashMap<K, u32>,
+    /// The name of each place.
+    names: Vec<K>,
+    /// How many places away the neighbour was that stood there in the last list.
+    steps: Vec<i64>,
 }
 
-impl<'a, K: Eq + Hash> Finder<'a, K> {
-    /// Tells `doubled` each row whose grid stands in another row too.
-    fn new(grids: &'a [Option<K>], mut doubled: impl FnMut(u32)) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        let mut first = HashTable::with_capacity(grids.len());
-        for (row, grid) in (0..).zip(grids) {
-            let Some(name) = grid else { continue };
-            let same = |other: &u32| grids[*other as usize] == *grid;
-            let hash_of = |other: &u32| grids[*other as usize].as_ref().map_or(0, |name| hasher.hash_one(name));
-            match first.entry(hasher.hash_one(name), same, hash_of) {
-                Entry::Vacant(entry) => {
-                    entry.insert(row);
-                }
-                Entry::Occupied(entry) => {
-                    doubled(*entry.get());
-                    doubled(row);
-                }
-            }
-        }
-        Self { grids, first, hasher, steps: Vec::new() }
-    }
-
-    /// A row of the `index`-th neighbour of the grid in `row`; if it has several, none of them counts.
-    #[inline]
-    fn find(&mut self, row: u32, index: usize, name: &K) -> Option<u32> {
+impl<K: Copy + Eq + Hash> Finder<K> {
+    /// The place of the `index`-th neighbour of `place`.
+    fn find(&mut self, place: u32, index: usize, name: K) -> Option<u32> {
         if index >= self.steps.len() {
             self.steps.resize(index + 1, 0);
         }
-        let is_named = |row: u32| self.grids.get(row as usize).is_some_and(|grid| grid.as_ref() == Some(name));
-        let guess = row.wrapping_add(self.steps[index]);
-        if is_named(guess) {
+        let guess = i64::from(place) + self.steps[index];
+        if let Ok(guess) = u32::try_from(guess)
+            && self.names.get(guess as usize) == Some(&name)
+        {
             return Some(guess);
         }
-        let found = *self.first.find(self.hasher.hash_one(name), |row| is_named(*row))?;
-        self.steps[index] = found.wrapping_sub(row);
+        let found = *self.places.get(&name)?;
+        self.steps[index] = i64::from(found) - i64::from(place);
         Some(found)
     }
+}
+
+/// The place of each observed grid, and of each row (or why it has none).
+fn places<K: Copy + Eq + Hash>(grids: &[Option<K>], values: &[Option<f64>]) -> (HashMap<K, u32>, Vec<Result<u32, Reason>>) {
+    let mut rows: Vec<Result<u32, Reason>> = grids.iter().zip(values).map(|(grid, value)| state(grid.is_some(), *value)).collect();
+    let mut first: HashMap<K, u32> = HashMap::with_capacity(grids.len());
+    for (i, grid) in (0_u32..).zip(grids) {
+        let Some(grid) = grid else { continue };
+        if let Some(other) = first.insert(*grid, i) {
+            rows[other as usize] = Err(Reason::DuplicateGrid);
+            rows[i as usize] = Err(Reason::DuplicateGrid);
+        }
+    }
+    for (next, row) in (0_u32..).zip(rows.iter_mut().flatten()) {
+        *row = next;
+    }
+    first.retain(|_, row| match rows[*row as usize] {
+        Ok(place) => {
+            *row = place;
+            true
+        }
+        Err(_) => false,
+    });
+    (first, rows)
 }
 
 fn state(has_grid: bool, value: Option<f64>) -> Result<u32, Reason> {

@@ -8,8 +8,8 @@
 -- hot: z above 0, q < hotspot_q_max, and a case of its own. Judged is only where the normal approximation of Gi* bears it: with at least
 -- hotspot_count_min cases in the grid and its neighbours and hotspot_map_count_min on the whole map (detector_settings by category);
 -- else the reason is too_few_cases, z, p and q stand as they are, and nothing is hot. Without that one case in a place that usually has
--- none is hot with all its neighbours: 24,399 and 26,513 alarms in 2019 and 2023, two years of Taipei's hotline without a labelled day,
--- by which the settings were chosen: 379 and 455 with them, one a day.
+-- none is hot with all its neighbours. The settings were chosen on 2019 and 2023, years of Taipei's hotline without a labelled day, for
+-- about one alarm a look; `make labelled-days` prints what came of them in other years.
 --
 -- (The small side of a cross join stands first: the engine makes a batch for each of its rows. What a grid has goes to its neighbours
 -- before it is counted, because each step that is read twice is run twice.)

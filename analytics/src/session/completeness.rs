@@ -6,17 +6,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
-use super::answering::{self, Holds};
+use super::answering::{self, Holds, Question};
 use super::sql_instant;
 
 /// Name of the function.
@@ -49,42 +47,24 @@ impl TableFunctionImpl for Completeness {
             return plan_err!("{NAME} takes one argument, not {}: {USAGE}", arguments.exprs().len());
         };
         match answering::instant(as_of, NAME, USAGE)? {
-            Some(as_of) => Ok(Arc::new(Curve { as_of, columns: answering::schema(&COLUMNS) })),
+            Some(as_of) => Ok(answering::table(Curve { as_of }, &COLUMNS)),
             None => plan_err!("the as_of of {NAME} is NULL: {USAGE}"),
         }
     }
 }
 
-/// The rows of one call.
+/// One call.
 #[derive(Debug)]
 struct Curve {
     as_of: DateTime<Utc>,
-    columns: SchemaRef,
 }
 
 #[async_trait]
-impl TableProvider for Curve {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.columns)
-    }
+impl Question for Curve {
+    const NAME: &'static str = NAME;
 
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let statement = CURVE.replace(":as_of", &sql_instant(self.as_of));
-        answering::plan(answering::state(session, NAME)?, &statement, &self.columns, projection, filters).await
+    async fn statement(&self, _: &SessionState) -> Result<String> {
+        Ok(CURVE.replace(":as_of", &sql_instant(self.as_of)))
     }
 }
 

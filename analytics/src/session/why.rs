@@ -13,18 +13,18 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
 
-use super::answering::{self, Holds};
+use super::answering::{self, Holds, Question};
 use super::{CATALOG, sql_instant};
 
 /// Name of the function.
@@ -75,12 +75,8 @@ impl TableFunctionImpl for Why {
             [grid, category, as_of] => (grid, category, answering::instant(as_of, NAME, USAGE)?),
             other => return plan_err!("why takes two or three arguments, not {}: {USAGE}", other.len()),
         };
-        Ok(Arc::new(Answer {
-            grid: text(grid, "grid")?,
-            category: text(category, "category")?,
-            as_of,
-            columns: answering::schema(&COLUMNS),
-        }))
+        let asked = Asked { grid: text(grid, "grid")?, category: text(category, "category")?, as_of };
+        Ok(answering::table(asked, &COLUMNS))
     }
 }
 
@@ -95,58 +91,35 @@ fn text(argument: &Expr, name: &str) -> Result<String> {
     }
 }
 
-/// The rows of one call.
+/// One call.
 #[derive(Debug)]
-struct Answer {
+struct Asked {
     grid: String,
     category: String,
     as_of: Option<DateTime<Utc>>,
-    columns: SchemaRef,
 }
 
 #[async_trait]
-impl TableProvider for Answer {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.columns)
-    }
+impl Question for Asked {
+    const NAME: &'static str = NAME;
 
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    /// Asked for one detector the other is not computed: the optimizer sees it in the query behind.
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let state = answering::state(session, NAME)?;
-        answering::plan(state, &self.statement(&Lake { state }).await?, &self.columns, projection, filters).await
-    }
-}
-
-impl Answer {
-    /// The query behind the call.
-    async fn statement(&self, lake: &Lake<'_>) -> Result<String> {
+    async fn statement(&self, state: &SessionState) -> Result<String> {
+        let lake = Lake { state };
         let mut parts = Vec::new();
         for (job, query) in DETECTORS {
             let as_of = match self.as_of {
                 Some(at) => at,
                 None => lake.newest(job).await?,
             };
-            self.check(lake, as_of).await?;
+            self.check(&lake, as_of).await?;
             parts.push(format!("SELECT * FROM ({}) AS {job}", self.filled(query, &[("as_of", &sql_instant(as_of))])));
         }
         let version = lake.version().await?.map_or_else(|| "NULL".to_owned(), |version| version.to_string());
         Ok(self.filled(WORDS, &[("table_version", &version), ("parts", &format!("({})", parts.join(" UNION ALL ")))]))
     }
+}
 
+impl Asked {
     fn filled(&self, query: &str, others: &[(&str, &str)]) -> String {
         let (grid, category) = (literal(&self.grid), literal(&self.category));
         let own = [("grid", grid.as_str()), ("category", category.as_str())];
