@@ -2,7 +2,6 @@
 //! log, on Kafka with one member, with three members that are killed, and in another order, give the same events, cells and
 //! answers of every job.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use crate::kafka_rig::Rig;
 use crate::roles::{Deployment, Role, rows};
-use crate::support::{Up, program, request, root, skipped};
+use crate::support::{Up, city_data, program, request, root, unpacked};
 
 /// A city of two days, as files of contract events and of grids.
 fn city(folder: &Path) -> Vec<PathBuf> {
@@ -31,18 +30,14 @@ struct Month {
 
 impl Month {
     fn at_hand() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "the data's place is given by the environment")]
-        let folder = std::env::var("GRIDWATCH_TEST_DATA").map_or_else(|_| root().join("../shared/data"), PathBuf::from).join("taipei");
-        let Ok(file) = std::fs::File::open(folder.join("hotline1999_2019.csv.zst")) else {
-            skipped("the same numbers over a real month; GRIDWATCH_TEST_DATA names the folder that holds taipei/hotline1999_2019.csv.zst");
-            return None;
-        };
-        let mut lines = BufReader::new(zstd::Decoder::new(file).unwrap()).lines().map(Result::unwrap);
+        let file = city_data("taipei/hotline1999_2019.csv.zst")?;
+        let text = unpacked(&file);
+        let mut lines = text.lines().map(str::to_owned);
         let header = lines.next().unwrap();
         // A row begins with its case's number, which begins with the day.
         let rows: Vec<String> = lines.filter(|line| line.starts_with(MONTH)).collect();
         assert!(rows.len() > 10_000, "{} rows of a month", rows.len());
-        Some(Self { header, rows, folder })
+        Some(Self { header, rows, folder: file.parent()?.to_owned() })
     }
 
     /// Posts the rows to their feed, from the first to the last or the later half first.

@@ -30,6 +30,26 @@ pub(crate) fn skipped(what: &str) {
     std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).unwrap();
 }
 
+/// A file of the public city data: in the folder GRIDWATCH_TEST_DATA names, otherwise beside the project. `None`, said loudly, where it
+/// is not at hand.
+pub(crate) fn city_data(file: &str) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "the data's place is given by the environment")]
+    let folder = std::env::var("GRIDWATCH_TEST_DATA").map_or_else(|_| root().join("../shared/data"), PathBuf::from);
+    let path = folder.join(file);
+    if !path.exists() {
+        skipped(&format!("what is tested with {file}; GRIDWATCH_TEST_DATA names the folder that holds it"));
+        return None;
+    }
+    Some(path)
+}
+
+/// The text of a packed file.
+pub(crate) fn unpacked(path: &Path) -> String {
+    let mut text = String::new();
+    zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
 /// A running `gridwatch up`.
 pub(crate) struct Up {
     child: Child,

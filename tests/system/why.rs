@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use crate::support::{Up, program, said, skipped};
+use crate::support::{Up, city_data, program, said, unpacked};
 
 /// Rows of each job that are explained: the first that are hot or surging, and as many drawn evenly from all.
 const EXPLAINED: usize = 6;
@@ -87,28 +86,21 @@ fn what_is_hot_in_the_demo_city_is_explained_to_the_last_event() {
 
 #[test]
 fn what_is_hot_in_a_month_of_taipei_is_explained_to_the_last_event() {
-    let Some(taipei) = std::env::var_os("GRIDWATCH_TEST_DATA").map(|data| Path::new(&data).join("taipei")).filter(|data| data.is_dir())
+    let (Some(villages), Some(calls)) = (city_data("taipei/zones_village.geojson.zst"), city_data("taipei/hotline1999_2020.csv.zst"))
     else {
-        return skipped("explanations of real data need GRIDWATCH_TEST_DATA, the folder of public city data");
+        return;
     };
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let unpacked = |name: &str| {
-        let out = Command::new("zstd").args(["-dcq"]).arg(taipei.join(name)).stderr(Stdio::inherit()).output().unwrap();
-        assert!(out.status.success(), "zstd unpacks {name}");
-        String::from_utf8(out.stdout).unwrap()
-    };
-    let grids = folder.path().join("villages.geojson");
-    std::fs::write(&grids, unpacked("zones_village.geojson.zst")).unwrap();
     said(
         program()
             .args(["grids", "load"])
-            .arg(&grids)
+            .arg(villages)
             .args(["--level", "village", "--id", "CPTVID", "--name", "VNAME", "--data-dir"])
             .arg(&data),
     );
     // The nights of noise of December 2020, and the weeks before that say what is usual.
-    let calls = unpacked("hotline1999_2020.csv.zst");
+    let calls = unpacked(&calls);
     let of = |line: &&str| {
         ["202011", "202012"].iter().any(|month| line.contains(&format!(",{month}")))
             && !line.contains(",2020122")
