@@ -1,6 +1,7 @@
 //! The contract event: the Rust type, its JSON bytes and the rules it must satisfy. Its columns are in [`crate::schema`].
 
 mod json;
+mod plain;
 mod text;
 
 use std::collections::BTreeMap;
@@ -149,7 +150,9 @@ impl<'a> Event<Text<'a>> {
     /// # Errors
     /// As [`Event::from_json`].
     pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
-        Self::read(bytes, now)
+        let Some(event) = plain::read(bytes) else { return Self::read(bytes, now) };
+        event.check(now)?;
+        Ok(event)
     }
 }
 
@@ -256,9 +259,14 @@ fn check_text(field: &str, text: Option<&impl AsRef<str>>, bytes_max: usize) -> 
         Some(text) if text.len() > bytes_max => {
             Err(InvalidEvent::new(field, Reason::TooLong, format!("{} bytes, at most {bytes_max}", text.len())))
         }
-        Some(text) if text.contains('\0') => Err(InvalidEvent::new(field, Reason::BadText, "holds a NUL character")),
+        Some(text) if holds_nul(text) => Err(InvalidEvent::new(field, Reason::BadText, "holds a NUL character")),
         _ => Ok(()),
     }
+}
+
+/// Over the whole text without leaving early: sixteen bytes at a time, where a search for the first would take one.
+fn holds_nul(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte == 0))
 }
 
 /// Turns serde's sentence into field and reason by looking at the JSON once more; only refused records pay for it.

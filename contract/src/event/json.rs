@@ -120,7 +120,7 @@ fn time(out: &mut Vec<u8>, at: &DateTime<Utc>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn event()(
+        pub(in super::super) fn event()(
             ids in (words(), words()),
             kind in prop::sample::select(Kind::ALL.to_vec()),
             times in (at(), prop::option::of(at()), prop::option::of(at())),

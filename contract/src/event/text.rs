@@ -27,6 +27,12 @@ impl AsRef<str> for Text<'_> {
     }
 }
 
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
 impl From<Event> for Event<Text<'_>> {
     fn from(event: Event) -> Self {
         let text = |text: String| Text(Cow::Owned(text));
