@@ -6,8 +6,9 @@ use sha2::Digest;
 /// Fingerprint of an event (the first 64 bits of a SHA-256 over its fields): stable across versions, because the lake keeps it.
 ///
 /// Each field that is there counts with its name and length, so no two events share a fingerprint by how their texts meet.
-pub(crate) fn of<S: AsRef<str>>(event: &Event<S>) -> i64 {
-    let mut body = Vec::with_capacity(512);
+/// `body` is where they are put together; what it held is gone.
+pub(crate) fn of<S: AsRef<str>>(event: &Event<S>, body: &mut Vec<u8>) -> i64 {
+    body.clear();
     let mut field = |name: &str, value: &[u8]| {
         for part in [name.as_bytes(), value] {
             body.extend_from_slice(&(part.len() as u64).to_le_bytes());
@@ -49,7 +50,7 @@ pub(crate) fn of<S: AsRef<str>>(event: &Event<S>) -> i64 {
         field("attributes", name.as_ref().as_bytes());
         field(name.as_ref(), text.as_ref().as_bytes());
     }
-    let digest = sha2::Sha256::digest(&body);
+    let digest = sha2::Sha256::digest(body);
     i64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
 }
 
@@ -59,6 +60,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn of(event: &Event) -> i64 {
+        super::of(event, &mut Vec::new())
+    }
 
     fn event(fields: &Value) -> Event {
         serde_json::from_value(fields.clone()).unwrap()

@@ -7,10 +7,11 @@ use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
+use arrow::compute::concat_batches;
 use chrono::{DateTime, Datelike, Utc};
 use contract::grids::GridSet;
 use contract::log::Stored;
-use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, schema, topic};
+use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, headers, schema, topic};
 
 use crate::fingerprint;
 use crate::state::{Candidate, CellKey, PartitionState};
@@ -42,14 +43,22 @@ pub struct Decided {
     pub tally: Tally,
 }
 
+/// Records read and laid out at a time. Each of the columns goes over all of them, so their events should stay in the processor's cache.
+const BLOCK: usize = 256;
+
 /// Decides the records of one partition in offset order.
 pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut PartitionState, grids: &GridSet) -> Decided {
-    let mut decider = Decider { partition, state, grids, names: Names::default(), cells: CellParts::new(), tally: Tally::default() };
-    let rows: Vec<Row<'_>> = records.iter().map(|stored| decider.row(stored)).collect();
+    let (names, body) = (Names::default(), Vec::new());
+    let mut decider = Decider { partition, state, grids, names, body, cells: CellParts::new(), tally: Tally::default() };
+    let blocks: Vec<RecordBatch> = records
+        .chunks(BLOCK)
+        .map(|block| columns(partition, &block.iter().map(|stored| decider.row(stored)).collect::<Vec<_>>()))
+        .collect();
     let Decider { mut cells, tally, .. } = decider;
     cells.retain(|_, parts| *parts != (0, 0));
     state.forget();
-    Decided { rows: columns(partition, &rows), cells, tally }
+    let rows = concat_batches(&schema::record_schema(), &blocks).expect("every block has the record schema");
+    Decided { rows, cells, tally }
 }
 
 /// What the records of one batch share while they are decided.
@@ -58,6 +67,8 @@ struct Decider<'a> {
     state: &'a mut PartitionState,
     grids: &'a GridSet,
     names: Names,
+    /// Where the body of an event is put together for its fingerprint.
+    body: Vec<u8>,
     cells: CellParts,
     tally: Tally,
 }
@@ -70,7 +81,7 @@ impl Decider<'_> {
             Ok(event) => self.event(truncate_times(event), &rules),
             Err(rejection) => self.rejected(rejection),
         };
-        Row { stored, mapping_version: rules.mapping_version, outcome }
+        Row { stored, outcome }
     }
 
     fn event<'r>(&mut self, event: Event<Text<'r>>, rules: &DeliveryRules) -> Outcome<'r> {
@@ -78,7 +89,7 @@ impl Decider<'_> {
         let grid = grid.map(|grid| self.names.intern(grid)).zip(located_by);
         let category = event.category.as_deref().map(|name| self.names.intern(name));
         let cell = CellKey { grid_id: grid.as_ref().map(|(grid, _)| Arc::clone(grid)), category, hour: hour_of(event.occurred_at) };
-        let (source, body_hash) = (self.names.intern(&event.source), fingerprint::of(&event));
+        let (source, body_hash) = (self.names.intern(&event.source), fingerprint::of(&event, &mut self.body));
         let occurred_at = event.occurred_at.timestamp_micros();
         let candidate = Candidate { source: &source, event_id: &event.event_id, occurred_at, body_hash, cell: cell.clone(), rules };
         let decision = self.state.decide(candidate);
@@ -166,10 +177,15 @@ fn refuse(stored: &Stored, at: DateTime<Utc>, reason: Reason, field: &str, detai
         reason,
         field: field.to_owned(),
         detail: detail.to_owned(),
-        payload: String::from_utf8_lossy(&stored.record.value).into_owned(),
+        payload: readable(&stored.record.value),
         origin: String::new(),
         received_at: at,
     }
+}
+
+/// Bytes as text; what is no text in them is replaced, and looked for only where there is any.
+fn readable(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
 /// The finest grid known, and how it was found.
@@ -203,7 +219,6 @@ impl Names {
 /// A record and what became of it, before it is laid out in columns.
 struct Row<'a> {
     stored: &'a Stored,
-    mapping_version: String,
     outcome: Outcome<'a>,
 }
 
@@ -306,7 +321,7 @@ fn column<'r>(name: &str, partition: &TopicPartition, rows: &[Row<'r>]) -> Array
         "log_partition" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|_| partition.partition.cast_signed()))),
         "log_offset" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.stored.offset.cast_signed()))),
         "mapping_version" => Arc::new(StringArray::from_iter(
-            rows.iter().map(|row| Some(row.mapping_version.as_str()).filter(|version| !version.is_empty())),
+            rows.iter().map(|row| row.stored.record.header(headers::MAPPING_VERSION).filter(|version| !version.is_empty())),
         )),
         "revision" => Arc::new(Int32Array::from_iter(rows.iter().map(|row| row.decided().map(|(_, revision)| revision)))),
         "body_hash" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.decided().map(|(hash, _)| hash)))),

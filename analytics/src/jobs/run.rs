@@ -25,8 +25,9 @@ const ROWS_MAX: usize = 1_000_000;
 
 /// A jump of the city's clock after which a job runs before its time.
 const JUMP: TimeDelta = TimeDelta::hours(1);
-/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
-const SOONER: u32 = 10;
+/// How much sooner: after this many times what all of them took before their time at the last look, so that catching up leaves the
+/// machine to the stream.
+const SOONER: u32 = 2;
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +144,8 @@ pub struct Scheduler {
     metrics: Metrics,
     jobs: Vec<Scheduled>,
     log: Option<Arc<dyn EventLog>>,
+    /// Until then no job runs before its time.
+    rests_until: DateTime<Utc>,
 }
 
 impl Scheduler {
@@ -159,7 +162,7 @@ impl Scheduler {
             took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, rests_until: DateTime::UNIX_EPOCH }
     }
 
     /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
@@ -203,14 +206,23 @@ impl Scheduler {
 
     /// Runs what is due now.
     pub async fn run_due(&mut self) {
+        let rested = self.clock.now() >= self.rests_until;
+        let mut sooner = Duration::ZERO;
         for index in 0..self.jobs.len() {
             let now = self.clock.now();
-            if let Err(error) = self.run_if_due(index, now).await {
+            let ran = self.run_if_due(index, now, rested).await;
+            if let Ok(Some(took)) = ran {
+                sooner += took;
+            }
+            if let Err(error) = ran {
                 let scheduled = &mut self.jobs[index];
                 // Not sooner than its next time, however far the clock jumps.
                 (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
                 self.metrics.job_failed(&scheduled.job.name, &error);
             }
+        }
+        if !sooner.is_zero() {
+            self.rests_until = self.clock.now() + sooner * SOONER;
         }
     }
 
@@ -224,27 +236,30 @@ impl Scheduler {
             scheduled.ran_version = None;
         }
         for index in 0..self.jobs.len() {
-            self.run_if_due(index, self.clock.now()).await?;
+            self.run_if_due(index, self.clock.now(), true).await?;
         }
         Ok(())
     }
 
-    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
+    /// Runs a job that is due, or whose answer is of another day if the jobs have `rested` from running before their time. Answers what
+    /// it took if it ran before its time.
+    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>, rested: bool) -> Result<Option<Duration>, RunError> {
         let scheduled = &self.jobs[index];
         let schedule = scheduled.job.definition.schedule;
         let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-        if waited < schedule.min(scheduled.took * SOONER) {
-            return Ok(());
+        let early = waited < schedule;
+        if early && (!rested || waited < scheduled.took) {
+            return Ok(None);
         }
         let world = self.worlds.newest().await?;
-        let Some(as_of) = world.cut.as_of() else { return Ok(()) };
+        let Some(as_of) = world.cut.as_of() else { return Ok(None) };
         // While history is taken in, what a job said a moment ago is of another day.
         let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-        if waited < schedule && !outdated {
-            return Ok(());
+        if early && !outdated {
+            return Ok(None);
         }
         if scheduled.ran_version == Some(world.cut.records) && !scheduled.job.definition.idle {
-            return Ok(());
+            return Ok(None);
         }
         let answer = answer(&scheduled.job, &world, as_of, now).await?;
         self.keep(index, &answer).await?;
@@ -256,7 +271,7 @@ impl Scheduler {
         (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
         scheduled.took = (self.clock.now() - now).to_std().unwrap_or_default();
         self.metrics.job_ran(&scheduled.job.name, as_of, scheduled.took);
-        Ok(())
+        Ok(early.then_some(scheduled.took))
     }
 
     async fn publish(&mut self, index: usize, answer: &Answer) -> Result<(), RunError> {
