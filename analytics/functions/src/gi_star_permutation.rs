@@ -57,7 +57,7 @@ fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let observed = observe(arguments, FUNCTION.name)?;
     let replicates = arguments.integer_option(3, 1..=999_999)? as usize;
     let seed = arguments.integer_option(4, i64::MIN..=i64::MAX)? as u64;
-    let most = observed.neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
+    let most = observed.neighbours.most();
     if most > NEIGHBOURS_MAX {
         return exec_err!("a grid of gi_star_permutation has {most} neighbours, more than {NEIGHBOURS_MAX}: that is no neighbourhood");
     }

@@ -46,19 +46,19 @@ fn against(values: &[Option<f64>], baselines: &Baselines, guard: usize, setting:
 /// C3 of each bin: what C2 was above 1, added over three bins. It needs all three scores.
 pub fn cumulative(values: &[Option<f64>], setting: Setting) -> Vec<Result<Surge, Reason>> {
     let baselines = Baselines::of(values, setting.min_sigma);
-    let c2 = against(values, &baselines, GUARD, setting);
-    let excess = |t: usize| Ok((c2[t]?.score.ok_or(Reason::ZeroVariance)? - 1.0).max(0.0));
-    let one = |t: usize| {
-        let now = excess(t)?;
+    let excess = |c2: Result<Surge, Reason>| Ok((c2?.score.ok_or(Reason::ZeroVariance)? - 1.0).max(0.0));
+    let excesses: Vec<Result<f64, Reason>> = against(values, &baselines, GUARD, setting).into_iter().map(excess).collect();
+    let one = |(t, now): (usize, &Result<f64, Reason>)| {
+        let now = (*now)?;
         if t < BASELINE + 2 * GUARD {
             return Err(Reason::ShortHistory);
         }
-        let before = excess(t - 2).map_err(earlier)? + excess(t - 1).map_err(earlier)?;
+        let before = excesses[t - 2].map_err(earlier)? + excesses[t - 1].map_err(earlier)?;
         let (mean, sigma) = baselines.before(t, GUARD)?;
         let score = before + now;
         Ok(Surge { score: Some(score), upper: mean + sigma * (setting.threshold - before), alarm: score > setting.threshold })
     };
-    (0..values.len()).map(one).collect()
+    excesses.iter().enumerate().map(one).collect()
 }
 
 fn current(value: Option<f64>) -> Result<f64, Reason> {
@@ -91,8 +91,17 @@ struct Baselines {
 impl Baselines {
     fn of(values: &[Option<f64>], min_sigma: f64) -> Self {
         let counts: Vec<f64> = values.iter().map(|value| value.filter(|v| v.is_finite()).unwrap_or(f64::NAN)).collect();
-        let means: Vec<f64> = counts.windows(BASELINE).map(mean).collect();
-        let sigmas = counts.windows(BASELINE).zip(&means).map(|(bins, mean)| sigma(bins, *mean).max(min_sigma)).collect();
+        let mut means: Vec<f64> = counts.array_windows().map(mean).collect();
+        let mut sigmas: Vec<f64> = counts.array_windows().zip(&means).map(|(bins, mean)| sigma(bins, *mean).max(min_sigma)).collect();
+        // Bins that are all equal have their value for mean and no scatter, whatever rounding made of them.
+        let mut equal = 1;
+        for (last, [before, bin]) in (1..).zip(counts.array_windows()) {
+            equal = if before == bin { equal + 1 } else { 1 };
+            if equal >= BASELINE {
+                means[last + 1 - BASELINE] = counts[last + 1 - BASELINE];
+                sigmas[last + 1 - BASELINE] = min_sigma.max(0.0);
+            }
+        }
         Self { means, sigmas }
     }
 
@@ -107,19 +116,15 @@ impl Baselines {
     }
 }
 
-fn mean(bins: &[f64]) -> f64 {
-    let mean = bins.iter().sum::<f64>() / BASELINE as f64;
-    if are_equal(bins) { bins[0] } else { mean }
+#[inline]
+fn mean(bins: &[f64; BASELINE]) -> f64 {
+    bins.iter().sum::<f64>() / BASELINE as f64
 }
 
-fn sigma(bins: &[f64], mean: f64) -> f64 {
+#[inline]
+fn sigma(bins: &[f64; BASELINE], mean: f64) -> f64 {
     let squares: f64 = bins.iter().map(|y| (y - mean).powi(2)).sum();
-    if are_equal(bins) { 0.0 } else { (squares / (BASELINE - 1) as f64).sqrt() }
-}
-
-/// Compares all, which is done sooner than to leave at the first that differs.
-fn are_equal(bins: &[f64]) -> bool {
-    bins.iter().fold(true, |equal, y| equal & (*y == bins[0]))
+    (squares / (BASELINE - 1) as f64).sqrt()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The Gi* scores of observed grids: pure numbers, for the SQL function and for whoever keeps a map up to date.
 
+use std::ops::Range;
+
 use crate::fixed_point::Deviations;
 use crate::neighbours::Adjacency;
 
@@ -9,17 +11,38 @@ use crate::neighbours::Adjacency;
 /// root for each k that occurs. The numerator is a sum of integers, so no order of rows or neighbours changes a bit of it.
 pub fn z_scores(deviations: &Deviations, neighbours: &Adjacency) -> Vec<f64> {
     assert_eq!(deviations.each.len(), neighbours.len(), "one deviation for each place");
-    let most = neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
-    let scales: Vec<f64> = (0..=most).map(|others| scale(deviations, others + 1)).collect();
+    let scales: Vec<f64> = (0..=neighbours.most()).map(|others| scale(deviations, others + 1)).collect();
     let each = &deviations.each;
-    let places = each.iter().zip(neighbours.iter());
-    places
-        .map(|(own, beside)| {
-            let sum = local_sum(each, *own, beside);
-            score(sum, beside.len() + 1, deviations.remainder, scales[beside.len()])
-        })
-        .collect()
+    let mut z = vec![f64::NAN; each.len()];
+    let alone = |z: &mut [f64], places: Range<usize>| {
+        for ((z, own), beside) in z[places.clone()].iter_mut().zip(&each[places.clone()]).zip(neighbours.within(places)) {
+            *z = score(local_sum(each, *own, beside), beside.len() + 1, deviations.remainder, scales[beside.len()]);
+        }
+    };
+    let together = |z: &mut [f64], places: Range<usize>| {
+        let beside = neighbours.of(places.start);
+        let scale = scales[beside.len()];
+        let mut sums = [0; BLOCK];
+        for (z, further) in z[places.clone()].chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
+            let sums = &mut sums[..z.len()];
+            local_sums(each, places.start, beside, further, sums);
+            for (z, sum) in z.iter_mut().zip(sums) {
+                *z = score(*sum as f64, beside.len() + 1, deviations.remainder, scale);
+            }
+        }
+    };
+    let mut done = 0;
+    for stretch in neighbours.stretches().filter(|stretch| neighbours.of(stretch.start).len() <= ADDED_MAX) {
+        alone(&mut z, done..stretch.start);
+        done = stretch.end;
+        together(&mut z, stretch);
+    }
+    alone(&mut z, done..each.len());
+    z
 }
+
+/// Places of a stretch whose sums are made together: they stay in the processor's nearest memory.
+const BLOCK: usize = 256;
 
 /// Neighbours whose deviations, of 51 bits and a sign, add up to less than 2^63 with that of the grid itself.
 const ADDED_MAX: usize = (1 << 12) - 2;
@@ -37,7 +60,26 @@ fn local_sum(each: &[i64], own: i64, beside: &[u32]) -> f64 {
     rest.iter().fold(most, |sum, other| sum + at(*other)) as f64
 }
 
+/// The sums of the places `further` and more beyond `start`, whose neighbours are as far beyond those `beside` it.
+#[inline]
+fn local_sums(each: &[i64], start: usize, beside: &[u32], further: usize, sums: &mut [i64]) {
+    let rows = sums.len();
+    let from = |place: u32| &each[place as usize + further..][..rows];
+    sums.copy_from_slice(&each[start + further..][..rows]);
+    let (fours, rest) = beside.as_chunks::<4>();
+    for [a, b, c, d] in fours {
+        let (a, b, c, d) = (from(*a), from(*b), from(*c), from(*d));
+        for row in 0..rows {
+            sums[row] += (a[row] + b[row]) + (c[row] + d[row]);
+        }
+    }
+    for other in rest {
+        sums.iter_mut().zip(from(*other)).for_each(|(sum, deviation)| *sum += deviation);
+    }
+}
+
 /// z of a grid: Σ of the deviations of `k` grids less what rounding the mean left in each, over its scale.
+#[inline]
 pub(super) fn score(sum: f64, k: usize, remainder: f64, scale: f64) -> f64 {
     (sum - k as f64 * remainder) * scale
 }

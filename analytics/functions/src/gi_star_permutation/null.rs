@@ -98,7 +98,7 @@ fn draw(urn: &mut [u32], length: usize, dice: &mut Dice, draws: &mut Vec<u32>) {
 /// The p of each place; NaN where the neighbourhood is the whole map or all values are equal.
 pub fn p_values(deviations: &Deviations, neighbours: &Adjacency, replicates: usize, seed: u64) -> Vec<f64> {
     let n = deviations.each.len();
-    let most = neighbours.iter().map(<[u32]>::len).max().unwrap_or(0);
+    let most = neighbours.most();
     if deviations.are_zero() || replicates == 0 {
         return vec![f64::NAN; n];
     }
