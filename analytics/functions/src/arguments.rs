@@ -18,6 +18,7 @@ use datafusion_common::cast::{
 use datafusion_common::{Result, exec_err, internal_err};
 
 use crate::function::{DefaultValue, Function};
+use crate::neighbours::{KnownMap, Map};
 
 /// The evaluated arguments of one call: of a batch (scalar), a partition (window) or a group (aggregate).
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +28,38 @@ pub struct Arguments<'a> {
     returns: &'a DataType,
     columns: &'a [ArrayRef],
     rows: usize,
+    /// The map of the last call, where the function keeps one.
+    known: Option<&'a KnownMap>,
 }
 
 impl<'a> Arguments<'a> {
     /// Columns already cast to the types of [`Function::coerce`], and the [`Function::return_type`].
     pub(crate) fn new(function: &'static Function, returns: &'a DataType, columns: &'a [ArrayRef], rows: usize) -> Self {
-        Self { function, returns, columns, rows }
+        Self { function, returns, columns, rows, known: None }
+    }
+
+    /// The same, by a function that keeps the map of its last call.
+    pub(crate) fn knowing(self, map: &'a KnownMap) -> Self {
+        Self { known: Some(map), ..self }
+    }
+
+    /// The map of a column of grids and one of the lists of their neighbours.
+    pub(crate) fn map(&self, grids: usize, lists: usize) -> Result<Arc<Map>> {
+        let resolve = || {
+            let (grids, lists) = (self.texts(grids)?, self.lists(lists)?);
+            let names = Texts::new(lists.values())?;
+            let grids: Vec<Option<&str>> = (0..self.rows).map(|row| grids.get(row)).collect();
+            let offsets = lists.value_offsets();
+            let list = |row: usize| {
+                let range = if lists.is_valid(row) { offsets[row] as usize..offsets[row + 1] as usize } else { 0..0 };
+                range.filter_map(move |item| names.get(item))
+            };
+            Ok(Map::new(&grids, (0..self.rows).map(list)))
+        };
+        match self.known {
+            Some(known) => known.resolved(self.column(grids)?, self.column(lists)?, resolve),
+            None => resolve().map(Arc::new),
+        }
     }
 
     /// The name of the function, for messages.

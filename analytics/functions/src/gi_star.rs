@@ -22,11 +22,11 @@ pub use cube::Cube;
 pub use moving::{MovingMap, Readers};
 pub use scores::z_scores;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use datafusion_common::{Result, exec_err};
 
 use crate::Reason;
-use crate::arguments::{Arguments, Texts, numbers, texts};
+use crate::arguments::{Arguments, numbers, texts};
 use crate::documentation::Unit;
 use crate::fixed_point::{Deviations, ROWS_MAX};
 use crate::function::{Argument, Function, Kind, Output, Returns, Type};
@@ -77,13 +77,5 @@ pub(crate) fn observe(arguments: &Arguments<'_>, function: &str) -> Result<Obser
     if rows > ROWS_MAX {
         return exec_err!("a partition of {function} has {rows} rows, more than {ROWS_MAX}: add PARTITION BY or aggregate first");
     }
-    let (grids, values, lists) = (arguments.texts(0)?, arguments.optional_numbers(1)?, arguments.lists(2)?);
-    let names = Texts::new(lists.values())?;
-    let grids: Vec<Option<&str>> = (0..rows).map(|row| grids.get(row)).collect();
-    let offsets = lists.value_offsets();
-    let list = |row: usize| {
-        let range = if lists.is_valid(row) { offsets[row] as usize..offsets[row + 1] as usize } else { 0..0 };
-        range.filter_map(move |item| names.get(item))
-    };
-    Ok(Observations::new(&grids, &values, (0..rows).map(list)))
+    Ok(arguments.map(0, 2)?.observe(&arguments.optional_numbers(1)?))
 }

@@ -6,10 +6,13 @@
 //! in its own list is ignored (who needs it adds it).
 
 mod adjacency;
+mod known;
 
 pub use adjacency::Adjacency;
+pub(crate) use known::KnownMap;
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use datafusion_common::HashMap;
 
@@ -23,7 +26,7 @@ pub struct Observations {
     /// For each row of the partition its place in `values`, or why it has none.
     pub rows: Vec<Result<u32, Reason>>,
     /// The neighbours of each observed row.
-    pub neighbours: Adjacency,
+    pub neighbours: Arc<Adjacency>,
 }
 
 impl Observations {
@@ -35,79 +38,102 @@ impl Observations {
         K: Copy + Eq + Hash,
         L: IntoIterator<Item = K>,
     {
-        let (places, rows) = places(grids, values);
-        let kept: Vec<f64> = rows.iter().zip(values).filter_map(|(row, value)| row.is_ok().then_some((*value)?)).collect();
-        let names: Vec<K> = rows.iter().zip(grids).filter_map(|(row, grid)| row.is_ok().then_some((*grid)?)).collect();
-        let mut finder = Finder { places, names, steps: Vec::new() };
-        let mut neighbours = Adjacency::with_capacity(kept.len());
-        for (row, list) in rows.iter().zip(lists) {
-            if let Ok(place) = row {
-                neighbours.push(*place, list.into_iter().enumerate().filter_map(|(i, name)| finder.find(*place, i, name)));
-            }
-        }
-        assert_eq!(neighbours.len(), kept.len(), "there is a list for each row");
-        Self { values: kept, rows, neighbours }
+        Map::new(grids, lists).observe(values)
     }
 }
 
-/// Finds the place of a name, and looks first where the last list leads to expect it: in a table in the order of the map, the
+/// A map before it has values: the grid of each row, and which rows are beside it.
+#[derive(Debug)]
+pub(crate) struct Map {
+    /// For each row what keeps it out of every sum, whatever its value.
+    refused: Vec<Option<Reason>>,
+    /// By row; none beside a refused one.
+    neighbours: Arc<Adjacency>,
+}
+
+impl Map {
+    /// Resolves the neighbours' names: see [`Observations::new`].
+    pub(crate) fn new<K, L>(grids: &[Option<K>], lists: impl Iterator<Item = L>) -> Self
+    where
+        K: Copy + Eq + Hash,
+        L: IntoIterator<Item = K>,
+    {
+        let (mut finder, refused) = Finder::new(grids);
+        let mut neighbours = Adjacency::with_capacity(grids.len());
+        for ((row, refused), list) in (0_u32..).zip(&refused).zip(lists) {
+            let list = refused.is_none().then_some(list).into_iter().flatten();
+            neighbours.push(row, list.enumerate().filter_map(|(i, name)| finder.find(row, i, name)));
+        }
+        assert_eq!(neighbours.len(), grids.len(), "there is a list for each row");
+        Self { refused, neighbours: Arc::new(neighbours) }
+    }
+
+    /// The map with a value, or none, for each row.
+    pub(crate) fn observe(&self, values: &[Option<f64>]) -> Observations {
+        let mut kept = Vec::with_capacity(values.len());
+        let mut row = |(refused, value): (&Option<Reason>, &Option<f64>)| {
+            refused.map_or(Ok(()), Err)?;
+            kept.push(state(*value)?);
+            Ok(kept.len() as u32 - 1)
+        };
+        let rows: Vec<Result<u32, Reason>> = self.refused.iter().zip(values).map(&mut row).collect();
+        let neighbours = if kept.len() == rows.len() { Arc::clone(&self.neighbours) } else { Arc::new(self.neighbours.only(&rows)) };
+        Observations { values: kept, rows, neighbours }
+    }
+}
+
+/// Finds the row of a name, and looks first where the last list leads to expect it: in a table in the order of the map, the
 /// neighbour to the east is always as many rows away. To compare two names costs less than to hash one and to look it up.
 struct Finder<K> {
-    places: HashMap<K, u32>,
-    /// The name of each place.
-    names: Vec<K>,
-    /// How many places away the neighbour was that stood there in the last list.
+    rows: HashMap<K, u32>,
+    /// The name of each row; none where the row is refused.
+    names: Vec<Option<K>>,
+    /// How many rows away the neighbour was that stood there in the last list.
     steps: Vec<i64>,
 }
 
 impl<K: Copy + Eq + Hash> Finder<K> {
-    /// The place of the `index`-th neighbour of `place`.
-    fn find(&mut self, place: u32, index: usize, name: K) -> Option<u32> {
+    /// The names of a map, and for each row what is wrong with its name.
+    fn new(grids: &[Option<K>]) -> (Self, Vec<Option<Reason>>) {
+        let mut refused: Vec<Option<Reason>> = grids.iter().map(|grid| grid.is_none().then_some(Reason::MissingGrid)).collect();
+        let mut names = grids.to_vec();
+        let mut rows: HashMap<K, u32> = HashMap::with_capacity(grids.len());
+        for (row, grid) in (0_u32..).zip(grids) {
+            if let Some(grid) = grid
+                && let Some(other) = rows.insert(*grid, row)
+            {
+                for doubled in [other, row] {
+                    refused[doubled as usize] = Some(Reason::DuplicateGrid);
+                    names[doubled as usize] = None;
+                }
+            }
+        }
+        rows.retain(|_, row| names[*row as usize].is_some());
+        (Self { rows, names, steps: Vec::new() }, refused)
+    }
+
+    /// The row of the `index`-th neighbour of `row`.
+    fn find(&mut self, row: u32, index: usize, name: K) -> Option<u32> {
         if index >= self.steps.len() {
             self.steps.resize(index + 1, 0);
         }
-        let guess = i64::from(place) + self.steps[index];
+        let guess = i64::from(row) + self.steps[index];
         if let Ok(guess) = u32::try_from(guess)
-            && self.names.get(guess as usize) == Some(&name)
+            && self.names.get(guess as usize) == Some(&Some(name))
         {
             return Some(guess);
         }
-        let found = *self.places.get(&name)?;
-        self.steps[index] = i64::from(found) - i64::from(place);
+        let found = *self.rows.get(&name)?;
+        self.steps[index] = i64::from(found) - i64::from(row);
         Some(found)
     }
 }
 
-/// The place of each observed grid, and of each row (or why it has none).
-fn places<K: Copy + Eq + Hash>(grids: &[Option<K>], values: &[Option<f64>]) -> (HashMap<K, u32>, Vec<Result<u32, Reason>>) {
-    let mut rows: Vec<Result<u32, Reason>> = grids.iter().zip(values).map(|(grid, value)| state(grid.is_some(), *value)).collect();
-    let mut first: HashMap<K, u32> = HashMap::with_capacity(grids.len());
-    for (i, grid) in (0_u32..).zip(grids) {
-        let Some(grid) = grid else { continue };
-        if let Some(other) = first.insert(*grid, i) {
-            rows[other as usize] = Err(Reason::DuplicateGrid);
-            rows[i as usize] = Err(Reason::DuplicateGrid);
-        }
-    }
-    for (next, row) in (0_u32..).zip(rows.iter_mut().flatten()) {
-        *row = next;
-    }
-    first.retain(|_, row| match rows[*row as usize] {
-        Ok(place) => {
-            *row = place;
-            true
-        }
-        Err(_) => false,
-    });
-    (first, rows)
-}
-
-fn state(has_grid: bool, value: Option<f64>) -> Result<u32, Reason> {
+fn state(value: Option<f64>) -> Result<f64, Reason> {
     match value {
-        _ if !has_grid => Err(Reason::MissingGrid),
         None => Err(Reason::MissingValue),
         Some(v) if !v.is_finite() => Err(Reason::NotFinite),
-        Some(_) => Ok(0),
+        Some(v) => Ok(v),
     }
 }
 

@@ -21,7 +21,8 @@ pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
 
 /// All window functions.
 pub fn windows() -> Vec<Arc<WindowUDF>> {
-    of_kind(&[Kind::Window, Kind::OrderedWindow]).map(window::window).collect()
+    let known = Arc::default();
+    of_kind(&[Kind::Window, Kind::OrderedWindow]).map(|function| window::window(function, &known)).collect()
 }
 
 /// Adds all functions to a session. Errors if the registry is read only.

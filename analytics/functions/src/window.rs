@@ -2,6 +2,7 @@
 //!
 //! All rows of a partition are computed at once and the frame is not used, so neither frame nor batch size can matter.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,17 +14,36 @@ use datafusion_expr::{PartitionEvaluator, Signature, WindowUDF, WindowUDFImpl};
 
 use crate::arguments::Arguments;
 use crate::function::Function;
+use crate::neighbours::KnownMap;
 
 /// The function as DataFusion knows it.
-pub(crate) fn window(function: &'static Function) -> Arc<WindowUDF> {
-    Arc::new(WindowUDF::from(Windowed { function, signature: function.datafusion_signature(), returns: function.return_type() }))
+pub(crate) fn window(function: &'static Function, known: &Arc<KnownMap>) -> Arc<WindowUDF> {
+    let (signature, returns, known) = (function.datafusion_signature(), function.return_type(), Arc::clone(known));
+    Arc::new(WindowUDF::from(Windowed { function, signature, returns, known }))
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Windowed {
     function: &'static Function,
     signature: Signature,
     returns: DataType,
+    /// Shared by all functions of a session: they are called for the same maps.
+    known: Arc<KnownMap>,
+}
+
+/// All but the function follows from it, or changes no answer.
+impl PartialEq for Windowed {
+    fn eq(&self, other: &Self) -> bool {
+        self.function == other.function
+    }
+}
+
+impl Eq for Windowed {}
+
+impl Hash for Windowed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.hash(state);
+    }
 }
 
 impl WindowUDFImpl for Windowed {
@@ -47,7 +67,7 @@ impl WindowUDFImpl for Windowed {
         if arguments.ignore_nulls() {
             return plan_err!("{} takes no IGNORE NULLS: it answers a NULL with NULL and a reason", self.function.name);
         }
-        Ok(Box::new(Evaluator { function: self.function, returns: self.returns.clone() }))
+        Ok(Box::new(Evaluator { function: self.function, returns: self.returns.clone(), known: Arc::clone(&self.known) }))
     }
 }
 
@@ -55,11 +75,13 @@ impl WindowUDFImpl for Windowed {
 struct Evaluator {
     function: &'static Function,
     returns: DataType,
+    known: Arc<KnownMap>,
 }
 
 impl PartitionEvaluator for Evaluator {
     fn evaluate_all(&mut self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-        let answer = (self.function.evaluate)(&Arguments::new(self.function, &self.returns, columns, rows))?;
+        let arguments = Arguments::new(self.function, &self.returns, columns, rows).knowing(&self.known);
+        let answer = (self.function.evaluate)(&arguments)?;
         if answer.len() != rows {
             return internal_err!("{} answered {} of {rows} rows", self.function.name, answer.len());
         }
@@ -78,6 +100,10 @@ mod tests {
     use super::*;
     use crate::FUNCTIONS;
 
+    fn evaluator(function: &'static Function) -> Evaluator {
+        Evaluator { function, returns: function.return_type(), known: Arc::default() }
+    }
+
     /// Every window function over a partition of NULLs of the types it asks for.
     #[test]
     fn a_partition_of_nulls_has_an_answer_a_row() {
@@ -85,7 +111,7 @@ mod tests {
             let types = function.coerce(&vec![DataType::Null; function.arguments.len()]).unwrap();
             for rows in [0, 1, 3] {
                 let columns: Vec<ArrayRef> = types.iter().map(|t| arrow::array::new_null_array(t, rows)).collect();
-                let answer = Evaluator { function, returns: function.return_type() }.evaluate_all(&columns, rows).unwrap();
+                let answer = evaluator(function).evaluate_all(&columns, rows).unwrap();
                 assert_eq!((answer.len(), answer.data_type()), (rows, &function.return_type()), "{}", function.name);
             }
         }
@@ -99,7 +125,7 @@ mod tests {
     fn trailing_options_may_be_left_out() {
         let ears = FUNCTIONS.iter().find(|f| f.name == "ears_c1").unwrap();
         let values: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 9]));
-        let answer = Evaluator { function: ears, returns: ears.return_type() }.evaluate_all(&[values], 9).unwrap();
+        let answer = evaluator(ears).evaluate_all(&[values], 9).unwrap();
         assert_eq!(answer.len(), 9);
     }
 }

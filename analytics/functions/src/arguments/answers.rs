@@ -26,6 +26,9 @@ pub(crate) fn integers(values: impl IntoIterator<Item = Option<i64>>) -> ArrayRe
 pub(crate) fn texts<'t>(values: impl IntoIterator<Item = Option<&'t str>>) -> ArrayRef {
     let values: Vec<Option<&str>> = values.into_iter().collect();
     let present = present(values.len(), |row| values[row].is_some());
+    if present.as_ref().is_some_and(|present| present.null_count() == values.len()) {
+        return Arc::new(StringArray::new_null(values.len()));
+    }
     let offsets = OffsetBuffer::from_lengths(values.iter().map(|text| text.map_or(0, str::len)));
     let bytes: String = values.into_iter().flatten().collect();
     Arc::new(StringArray::new(offsets, Buffer::from(bytes.into_bytes()), present))

@@ -92,6 +92,17 @@ impl Adjacency {
         &self.targets[self.offsets[place] as usize..self.offsets[place + 1] as usize]
     }
 
+    /// The neighbours of those places that have another number there, in their order, without those that have none.
+    pub(super) fn only<E>(&self, numbers: &[Result<u32, E>]) -> Self {
+        let mut only = Self::with_capacity(self.len());
+        for (number, list) in numbers.iter().zip(self.iter()) {
+            if let Ok(number) = number {
+                only.push(*number, list.iter().filter_map(|target| numbers[*target as usize].as_ref().ok().copied()));
+            }
+        }
+        only
+    }
+
     /// For each place those that have it beside them: whose sums a change there changes.
     pub fn reversed(&self) -> Self {
         let mut ends = vec![0_u32; self.len() + 1];
