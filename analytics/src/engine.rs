@@ -10,7 +10,6 @@ use contract::log::{EventLog, every_partition};
 use contract::{Offsets, topic};
 use tokio::sync::watch;
 
-use crate::background::Background;
 use crate::cells;
 use crate::consume::{ConsumeError, Consumer, Turn, records_spec};
 use crate::cut::Cut;
@@ -63,9 +62,6 @@ pub enum EngineError {
     /// Upkeep.
     #[error("upkeep could not start")]
     Lake(#[from] LakeError),
-    /// The system gives no threads for jobs and upkeep.
-    #[error("could not start threads for jobs and upkeep")]
-    Background(#[source] std::io::Error),
 }
 
 /// Runs the role until `stop` turns true: what the log holds then is committed before it answers.
@@ -85,12 +81,11 @@ pub async fn run(
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
     let mut scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
     let committed = Arc::new(Mutex::new(consumer.offsets().clone()));
-    let background = Background::start().map_err(EngineError::Background)?;
-    let upkeep = background.handle().spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
+    let upkeep = tokio::spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
     let measure =
         tokio::spawn(measure(Arc::clone(&log), settings.lake.clone(), Arc::clone(&committed), metrics.clone(), stopped(stop.clone())));
     let retention = tokio::spawn(retention(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&committed), stopped(stop.clone())));
-    let schedule = background.handle().spawn({
+    let schedule = tokio::spawn({
         let stop = stop.clone();
         async move { scheduler.run(stopped(stop)).await }
     });

@@ -1,6 +1,5 @@
 //! From the log to tables, metrics and SQL. Knows the contract and the statistics; never the feeds.
 
-mod background;
 pub mod backtest;
 pub mod cells;
 pub mod check;

@@ -11,11 +11,9 @@ use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::{Offsets, TopicPartition, topic};
 use futures::FutureExt;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::background::Background;
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
 use crate::derive::Deriver;
 use crate::engine::{EngineError, EngineSettings, measure, offsets_of, stopped, upkeep};
@@ -29,8 +27,6 @@ const DERIVE_PAUSE: Duration = Duration::from_millis(250);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
-/// Pause before a new leader runs the jobs, all of which are due then: who comes back has caught up first.
-const FIRST_JOBS_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before leading is tried again after it failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,9 +46,8 @@ pub async fn run(
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
     let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
     let (leads, led) = watch::channel(false);
-    let (background, foreground) = (Background::start().map_err(EngineError::Background)?, Handle::current());
-    let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler, foreground };
-    let leader = background.handle().spawn(office.while_elected(led, stop.clone()));
+    let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler };
+    let leader = tokio::spawn(office.while_elected(led, stop.clone()));
     let consumed = Member { log: Arc::clone(&log), consumer, metrics, leads }.consume(settings.commit_interval, stop).await;
     leader.abort();
     // Aborted or done: either way it no longer holds the lake.
@@ -127,8 +122,6 @@ struct Office {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     scheduler: Scheduler,
-    /// Where the cut is derived, which readers wait for.
-    foreground: Handle,
 }
 
 impl Office {
@@ -168,16 +161,16 @@ impl Office {
         // Tasks of their own, which end with this call: planning a job holds its task for a good part of a second, and whoever waits
         // beside it in the same one comes to its next step as late. A leader of ten seconds would publish no cut.
         let mut beside = JoinSet::new();
-        beside.spawn_on(derive(deriver, committed), &self.foreground);
+        beside.spawn(derive(deriver, committed));
         beside.spawn(upkeep(lake, never()).map(Ok));
-        beside.spawn_on(measure.map(Ok), &self.foreground);
+        beside.spawn(measure.map(Ok));
         tokio::select! {
             ended = beside.join_next() => match ended {
                 Some(Ok(ended)) => ended,
                 Some(Err(died)) => Err(died.into()),
                 None => Ok(()),
             },
-            () = tokio::time::sleep(FIRST_JOBS_PAUSE).then(|()| self.scheduler.run(never())) => Ok(()),
+            () = self.scheduler.run(never()) => Ok(()),
         }
     }
 }

@@ -25,9 +25,8 @@ const ROWS_MAX: usize = 1_000_000;
 
 /// A jump of the city's clock after which a job runs before its time.
 const JUMP: TimeDelta = TimeDelta::hours(1);
-/// How much sooner: after this many times what all of them took before their time at the last look, so that catching up leaves the
-/// machine to the stream.
-const SOONER: u32 = 2;
+/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
+const SOONER: u32 = 10;
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -144,8 +143,6 @@ pub struct Scheduler {
     metrics: Metrics,
     jobs: Vec<Scheduled>,
     log: Option<Arc<dyn EventLog>>,
-    /// Until then no job runs before its time.
-    rests_until: DateTime<Utc>,
 }
 
 impl Scheduler {
@@ -162,7 +159,7 @@ impl Scheduler {
             took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, rests_until: DateTime::UNIX_EPOCH }
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
     }
 
     /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
@@ -206,23 +203,14 @@ impl Scheduler {
 
     /// Runs what is due now.
     pub async fn run_due(&mut self) {
-        let rested = self.clock.now() >= self.rests_until;
-        let mut sooner = Duration::ZERO;
         for index in 0..self.jobs.len() {
             let now = self.clock.now();
-            let ran = self.run_if_due(index, now, rested).await;
-            if let Ok(Some(took)) = ran {
-                sooner += took;
-            }
-            if let Err(error) = ran {
+            if let Err(error) = self.run_if_due(index, now).await {
                 let scheduled = &mut self.jobs[index];
                 // Not sooner than its next time, however far the clock jumps.
                 (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
                 self.metrics.job_failed(&scheduled.job.name, &error);
             }
-        }
-        if !sooner.is_zero() {
-            self.rests_until = self.clock.now() + sooner * SOONER;
         }
     }
 
@@ -236,30 +224,27 @@ impl Scheduler {
             scheduled.ran_version = None;
         }
         for index in 0..self.jobs.len() {
-            self.run_if_due(index, self.clock.now(), true).await?;
+            self.run_if_due(index, self.clock.now()).await?;
         }
         Ok(())
     }
 
-    /// Runs a job that is due, or whose answer is of another day if the jobs have `rested` from running before their time. Answers what
-    /// it took if it ran before its time.
-    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>, rested: bool) -> Result<Option<Duration>, RunError> {
+    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
         let scheduled = &self.jobs[index];
         let schedule = scheduled.job.definition.schedule;
         let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-        let early = waited < schedule;
-        if early && (!rested || waited < scheduled.took) {
-            return Ok(None);
+        if waited < schedule.min(scheduled.took * SOONER) {
+            return Ok(());
         }
         let world = self.worlds.newest().await?;
-        let Some(as_of) = world.cut.as_of() else { return Ok(None) };
+        let Some(as_of) = world.cut.as_of() else { return Ok(()) };
         // While history is taken in, what a job said a moment ago is of another day.
         let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-        if early && !outdated {
-            return Ok(None);
+        if waited < schedule && !outdated {
+            return Ok(());
         }
         if scheduled.ran_version == Some(world.cut.records) && !scheduled.job.definition.idle {
-            return Ok(None);
+            return Ok(());
         }
         let answer = answer(&scheduled.job, &world, as_of, now).await?;
         self.keep(index, &answer).await?;
@@ -271,7 +256,7 @@ impl Scheduler {
         (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
         scheduled.took = (self.clock.now() - now).to_std().unwrap_or_default();
         self.metrics.job_ran(&scheduled.job.name, as_of, scheduled.took);
-        Ok(early.then_some(scheduled.took))
+        Ok(())
     }
 
     async fn publish(&mut self, index: usize, answer: &Answer) -> Result<(), RunError> {

@@ -149,7 +149,7 @@ fn ears(sql: &Sql, peer: &mut Peer, folder: &Path, name: &str, call: &str) -> Fi
             time(kernel.ours() / points),
             kernel.cpu()
         ),
-        format!("surveillance {}/day; {agreement}; floor 500 ×", time(pairs.theirs() / points)),
+        format!("surveillance {}/day; {agreement}; floor 500 × for the numbers alone", time(pairs.theirs() / points)),
     )
 }
 
