@@ -182,8 +182,22 @@ impl Role {
     }
 
     /// Hangs it, within microseconds.
+    ///
+    /// Returns when every thread of it stands: the signal is taken a moment after it is sent, and a commit could still go through then.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.id());
+        let stands = |stat: String| stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['T', 'Z']));
+        // A thread that ends meanwhile has no state any more.
+        let all_stand = || {
+            let mut threads = std::fs::read_dir(&threads).into_iter().flatten().flatten();
+            threads.all(|thread| std::fs::read_to_string(thread.path().join("stat")).map_or(true, stands))
+        };
+        let began = Instant::now();
+        while !all_stand() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not stop");
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// Lets it go on.
