@@ -292,9 +292,14 @@ impl Count for u8 {
     fn add(counts: &[[Self; LANES]], members: &[u32], sums: &mut [u16; LANES]) {
         let (eights, rest) = members.as_chunks::<8>();
         for places in eights {
-            // All eight in one expression, and 16 lanes at a time: sums stay in registers, whatever the processor.
-            let [a, b, c, d, e, f, g, h] = places.map(|place| &counts[place as usize]);
-            let few: [u8; LANES] = std::array::from_fn(|i| a[i] + b[i] + c[i] + d[i] + e[i] + f[i] + g[i] + h[i]);
+            // All eight in one expression, and 16 lanes at a time: sums stay in registers, whatever the processor. Loops, because closures
+            // over arrays are a call each wherever the compiler happens not to open them up.
+            let at = |place: usize| &counts[places[place] as usize];
+            let (a, b, c, d, e, f, g, h) = (at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
+            let mut few = [0_u8; LANES];
+            for (i, few) in few.iter_mut().enumerate() {
+                *few = a[i] + b[i] + c[i] + d[i] + e[i] + f[i] + g[i] + h[i];
+            }
             for (sum, few) in sums.iter_mut().zip(&few) {
                 *sum += u16::from(*few);
             }
@@ -317,7 +322,8 @@ impl Count for u16 {
     fn add(counts: &[[Self; LANES]], members: &[u32], sums: &mut [Self; LANES]) {
         let (fours, rest) = members.as_chunks::<4>();
         for places in fours {
-            let [a, b, c, d] = places.map(|place| &counts[place as usize]);
+            let at = |place: usize| &counts[places[place] as usize];
+            let (a, b, c, d) = (at(0), at(1), at(2), at(3));
             for (i, sum) in sums.iter_mut().enumerate() {
                 *sum += a[i] + b[i] + c[i] + d[i];
             }
