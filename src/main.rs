@@ -50,8 +50,12 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::new(&cli.log_level))
         .with_target(false)
         .init();
+    // Planning a statement and merging files keep a worker busy for a good part of a second. Were there only as many workers as cores, two of
+    // those would hold up commits, timers and answers; with more, the system shares the cores out.
+    let workers = 4 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // Planning a deep statement recurses; the workers' stacks are made for it (2 MiB is tokio's default).
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(16 * 1024 * 1024).build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(workers).thread_stack_size(16 * 1024 * 1024).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::machine("could not start", &error).report(),

@@ -12,9 +12,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contract::clock::Clock;
 use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, every_partition};
@@ -52,6 +53,7 @@ pub fn records_spec(lake: &Path) -> TableSpec {
         root: lake.join("records"),
         schema: contract::schema::record_schema(),
         partition_columns: vec!["disposition".into(), "month".into()],
+        bounded_columns: ["occurred_at", "log_partition", "log_offset", "revision"].map(Into::into).into(),
         comment: "One row for every record of the log, whatever became of it / 日志中每条记录一行，含处置结果".into(),
     }
 }
@@ -112,6 +114,24 @@ pub struct Turn {
     pub took: Duration,
 }
 
+/// Whether the stream is behind: clones look at the same.
+#[derive(Debug, Clone, Default)]
+pub struct Behind(Arc<AtomicBool>);
+
+impl Behind {
+    /// Records have been waiting in the log for longer than events may take to be seen.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, behind: bool) {
+        self.0.store(behind, Ordering::Relaxed);
+    }
+}
+
+/// The stream is behind when a record was committed so long after it was appended.
+const BEHIND_AFTER: TimeDelta = TimeDelta::seconds(2);
+
 /// What came of a step.
 #[derive(Debug)]
 pub enum Step {
@@ -151,6 +171,7 @@ pub struct Consumer {
     offsets: Offsets,
     skipped: Offsets,
     cut: Cut,
+    behind: Behind,
 }
 
 impl Consumer {
@@ -182,7 +203,8 @@ impl Consumer {
         let records = Table::open(records_spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
-        Ok(Self { reader: Reader::new(log, grids), records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut })
+        let (reader, behind) = (Reader::new(log, grids), Behind::default());
+        Ok(Self { reader, records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut, behind })
     }
 
     /// Lets go of partitions that are no longer ours and takes over those that have become ours.
@@ -261,6 +283,11 @@ impl Consumer {
         &self.offsets
     }
 
+    /// Whether it is behind the log.
+    pub fn behind(&self) -> Behind {
+        self.behind.clone()
+    }
+
     /// The newest grids.
     pub fn grids(&self) -> Arc<GridSet> {
         self.reader.grids.newest()
@@ -279,9 +306,12 @@ impl Consumer {
         let mut total = 0;
         let mut began = Instant::now();
         let mut pending = self.reader.decide().await?;
+        if pending.is_none() {
+            self.behind.set(false);
+        }
         while let Some(batch) = pending {
             let reading_next = Instant::now();
-            let watermarks = self.reader.watermarks();
+            let (watermarks, oldest) = (self.reader.watermarks(), batch.oldest);
             let go_on = until_empty || batch.backlog;
             let reader = &mut self.reader;
             let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
@@ -289,6 +319,7 @@ impl Consumer {
             let (next, turn) =
                 tokio::join!(decide, commit(&mut self.records, self.cells.as_mut(), batch, &mut self.offsets, &mut self.skipped));
             let (records, tallies) = turn?;
+            self.behind.set(self.clock.now() - oldest > BEHIND_AFTER);
             self.publish(watermarks)?;
             total += records;
             on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed() });

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
@@ -18,7 +19,7 @@ use contract::{Offsets, TopicPartition, topic};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::cells::{self, RECORDS_VERSION};
+use crate::cells::{self, Missing, RECORDS_VERSION};
 use crate::consume::{ConsumeError, position_name, positions, positions_of, records_spec, skipped_name};
 use crate::cut::Cut;
 use crate::lake::Snapshot;
@@ -86,6 +87,7 @@ impl Deriver {
     /// # Errors
     /// The lake cannot be read or written; another process derives too.
     pub async fn step(&mut self) -> Result<Option<Cut>, ConsumeError> {
+        let began = Instant::now();
         self.records.refresh(None).await?;
         if self.version == Some(self.records.version()) {
             self.stand_by()?;
@@ -94,9 +96,17 @@ impl Deriver {
         let reached = positions_of(&mut self.records, &self.partitions).await?;
         let snapshot = self.records.snapshot()?;
         let session = self.session(&snapshot)?;
-        self.advance_watermarks(&session, &reached).await?;
+        // Watermarks and cells stand together except where another process began one of them.
+        let together = self.watched == self.covered;
+        if !together {
+            self.advance_watermarks(&session, &reached).await?;
+        }
         if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
-            let parts = cells::missing(&session, &self.covered, &reached).await?;
+            let Missing { parts, newest } = cells::missing(&session, &self.covered, &reached).await?;
+            if together {
+                self.take_newest(newest);
+                self.watched = reached.clone();
+            }
             let mut positions = positions(&reached);
             positions.insert(RECORDS_VERSION.to_owned(), snapshot.version.cast_signed());
             self.cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
@@ -113,6 +123,12 @@ impl Deriver {
             committed_at: self.clock.now(),
         };
         cut.publish(&self.lake).map_err(|source| of_cut(&self.lake, source))?;
+        tracing::debug!(
+            records = cut.records,
+            cells = cut.cells,
+            took_ms = began.elapsed().as_millis(),
+            "derived cells and published the cut"
+        );
         self.cut = Some(cut.clone());
         Ok(Some(cut))
     }
@@ -148,14 +164,18 @@ impl Deriver {
         for batch in session.sql(&newest).await?.collect().await? {
             let sources = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from)?;
             let (sources, times) = (sources.as_string::<i32>(), batch.column(1).as_primitive::<TimestampMicrosecondType>());
-            for row in 0..batch.num_rows() {
-                let at = DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
-                let entry = self.watermarks.entry(sources.value(row).to_owned()).or_insert(at);
-                *entry = at.max(*entry);
-            }
+            let at = |row| DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
+            self.take_newest((0..batch.num_rows()).map(|row| (sources.value(row).to_owned(), at(row))));
         }
         self.watched = reached.clone();
         Ok(())
+    }
+
+    fn take_newest(&mut self, newest: impl IntoIterator<Item = (String, DateTime<Utc>)>) {
+        for (source, at) in newest {
+            let entry = self.watermarks.entry(source).or_insert(at);
+            *entry = at.max(*entry);
+        }
     }
 
     async fn skipped(&mut self) -> Result<u64, ConsumeError> {

@@ -11,7 +11,7 @@ use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::{Offsets, TopicPartition, topic};
 use futures::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
@@ -22,7 +22,8 @@ use crate::jobs::run::Scheduler;
 use crate::metrics::{Metrics, chain};
 use crate::session::Worlds;
 
-/// Pause between looks for new versions of `records`: half of a member's default commit interval.
+/// Pause between looks for new versions of `records` by other members, half of a member's default commit interval; this one's own are told
+/// at once.
 const DERIVE_PAUSE: Duration = Duration::from_millis(250);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
@@ -44,11 +45,21 @@ pub async fn run(
 ) -> Result<(), EngineError> {
     let consumer = Consumer::join(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
-    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
+    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
+        .publishing(Arc::clone(&log))
+        .giving_way_to(consumer.behind());
     let (leads, led) = watch::channel(false);
-    let office = Office { log: Arc::clone(&log), settings: settings.clone(), clock, metrics: metrics.clone(), scheduler };
+    let committed = Arc::new(Notify::new());
+    let office = Office {
+        log: Arc::clone(&log),
+        settings: settings.clone(),
+        clock,
+        metrics: metrics.clone(),
+        scheduler,
+        news: Arc::clone(&committed),
+    };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));
-    let consumed = Member { log: Arc::clone(&log), consumer, metrics, leads }.consume(settings.commit_interval, stop).await;
+    let consumed = Member { log: Arc::clone(&log), consumer, metrics, leads, committed }.consume(settings.commit_interval, stop).await;
     leader.abort();
     // Aborted or done: either way it no longer holds the lake.
     drop(leader.await);
@@ -62,6 +73,8 @@ struct Member {
     consumer: Consumer,
     metrics: Metrics,
     leads: watch::Sender<bool>,
+    /// Told of each commit.
+    committed: Arc<Notify>,
 }
 
 impl Member {
@@ -77,7 +90,11 @@ impl Member {
                 () = &mut stop => true,
                 _ = if soon { looks.tick() } else { commits.tick() } => false,
             };
-            let step = self.consumer.step(&mut |turn: &Turn| self.metrics.turn_committed(turn)).await?;
+            let on_turn = &mut |turn: &Turn| {
+                self.metrics.turn_committed(turn);
+                self.committed.notify_one();
+            };
+            let step = self.consumer.step(on_turn).await?;
             overtaken = matches!(step, Step::Overtaken(_));
             match step {
                 Step::Committed(records) => {
@@ -122,6 +139,8 @@ struct Office {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     scheduler: Scheduler,
+    /// Tells of this member's own commits.
+    news: Arc<Notify>,
 }
 
 impl Office {
@@ -161,7 +180,7 @@ impl Office {
         // Tasks of their own, which end with this call: planning a job holds its task for a good part of a second, and whoever waits
         // beside it in the same one comes to its next step as late. A leader of ten seconds would publish no cut.
         let mut beside = JoinSet::new();
-        beside.spawn(derive(deriver, committed));
+        beside.spawn(derive(deriver, committed, Arc::clone(&self.news)));
         beside.spawn(upkeep(lake, never()).map(Ok));
         beside.spawn(measure.map(Ok));
         tokio::select! {
@@ -175,11 +194,12 @@ impl Office {
     }
 }
 
-async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>) -> Result<(), ConsumeError> {
+async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>, news: Arc<Notify>) -> Result<(), ConsumeError> {
     loop {
         if let Some(cut) = deriver.step().await? {
             *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&cut);
         }
-        tokio::time::sleep(DERIVE_PAUSE).await;
+        // Whether told or not in time, it is looked at.
+        drop(tokio::time::timeout(DERIVE_PAUSE, news.notified()).await);
     }
 }

@@ -92,7 +92,7 @@ pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reache
     if !behind && covered.iter().count() == reached.iter().count() {
         return Ok(());
     }
-    let parts = cells::missing(&session(records)?, covered, reached).await?;
+    let parts = cells::missing(&session(records)?, covered, reached).await?.parts;
     let mut positions = positions(reached);
     positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
     cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;

@@ -1,10 +1,11 @@
-//! Accepted to visible: events come at a steady rate, and two probes ask SQL and `/metrics` as fast as they answer.
+//! Accepted to visible: events come at a steady rate, and two probes ask SQL and `/metrics` again and again, resting in between as long
+//! as [`PAUSE`] says: asking at once would measure a machine that is busy answering the probes.
 //!
 //! An event is visible when the first answer that shows it has arrived, so a probe's own time counts against gridwatch.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, events, request};
@@ -13,8 +14,13 @@ use crate::{Figure, Pace, quantile};
 
 /// Requests a second, whatever the rate of events.
 const REQUESTS: u64 = 100;
+/// Connections they come over: one that waits for its acknowledgement does not hold up the rest.
+const CONNECTIONS: u64 = 4;
 /// The first seconds are left out.
 const WARM_UP: Duration = Duration::from_secs(3);
+
+/// Between two questions of a probe: what it adds to a latency, at most.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where events are taken in and where they are seen.
 pub(crate) struct Doors {
@@ -26,7 +32,7 @@ pub(crate) struct Doors {
 /// When how many events had been seen.
 pub(crate) type Moments = Vec<(Instant, u64)>;
 
-/// A request: when it was due, when it was acknowledged, and how many events had been sent with it.
+/// A request: when it was due, when it was acknowledged, and how many events must be seen for its own to be among them.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent {
     pub(crate) due: Instant,
@@ -45,19 +51,34 @@ pub(crate) fn shown<'a>(sent: &'a [Sent], seen: &'a Moments) -> impl Iterator<It
     })
 }
 
-/// Sends at a steady rate until `time` has gone; a late request does not delay the ones after it being due.
+/// Sends at a steady rate until `time` has gone, over several connections: a late request delays none of those after it. Answers
+/// them in the order of their acknowledgements.
 pub(crate) fn send(ingest: SocketAddr, source: &str, rate: u64, time: Duration) -> Vec<Sent> {
-    let mut client = Client::connect(ingest);
-    let (began, mut count, mut sent) = (Instant::now(), 0, Vec::new());
-    let size = rate / REQUESTS;
-    while began.elapsed() < time {
-        let due = began + Duration::from_secs_f64(count as f64 / rate as f64);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let body = events(source, count, size, chrono::Utc::now());
-        let (status, answer) = client.ask(&request("POST", "/v1/events", "application/x-ndjson", &body));
-        assert_eq!(status, 202, "{answer}");
-        count += size;
-        sent.push(Sent { due, acknowledged: Instant::now(), count });
+    let (began, next, size) = (Instant::now(), AtomicU64::new(0), rate / REQUESTS);
+    let one_connection = || {
+        let (mut client, mut sent) = (Client::connect(ingest), Vec::new());
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            let due = began + Duration::from_secs_f64(nth as f64 / REQUESTS as f64);
+            if due >= began + time {
+                return sent;
+            }
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let body = events(source, nth * size, size, chrono::Utc::now());
+            let (status, answer) = client.ask(&request("POST", "/v1/events", "application/x-ndjson", &body));
+            assert_eq!(status, 202, "{answer}");
+            sent.push(Sent { due, acknowledged: Instant::now(), count: 0 });
+        }
+    };
+    let mut sent: Vec<Sent> = std::thread::scope(|scope| {
+        let connections: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(one_connection)).collect();
+        connections.into_iter().flat_map(|connection| connection.join().unwrap()).collect()
+    });
+    sent.sort_by_key(|request| request.acknowledged);
+    let total = sent.len() as u64 * size;
+    for (before, request) in (0..).zip(&mut sent) {
+        // Whatever the other connections had under way may have been taken in before it.
+        request.count = ((before + CONNECTIONS) * size).min(total);
     }
     sent
 }
@@ -78,7 +99,7 @@ pub(crate) fn probe(stop: &AtomicBool, mut ask: impl FnMut() -> Option<u64>) -> 
         if let Some(count) = ask() {
             seen.push((Instant::now(), count));
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(PAUSE);
     }
     seen
 }

@@ -42,6 +42,7 @@ fn spec(lake: &Path, job: &str, schema: SchemaRef) -> TableSpec {
         root: folder(lake).join(job),
         schema,
         partition_columns: vec![RUN.to_owned()],
+        bounded_columns: vec!["as_of".to_owned()],
         comment: format!("Results of job {job}, one partition a run / 任务 {job} 的结果"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -16,6 +16,8 @@ use super::gauges::Gauges;
 use super::publish::{Publication, PublishError};
 use super::results::ResultWriter;
 use super::{Job, JobError};
+use crate::consume::Behind;
+use crate::cut::Cut;
 use crate::lake::LakeError;
 use crate::metrics::Metrics;
 use crate::session::{SessionError, World, Worlds};
@@ -27,6 +29,12 @@ const ROWS_MAX: usize = 1_000_000;
 const JUMP: TimeDelta = TimeDelta::hours(1);
 /// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
 const SOONER: u32 = 10;
+/// How long the next job waits after a run, in times what that took: as long, and while the stream is behind so much longer that the jobs
+/// have a tenth of two cores at most. Fourteen jobs in a row would be seconds in which little else is done.
+const REST: u32 = 1;
+const REST_BEHIND: u32 = 4;
+/// Longest such rest: after a job that searches for many seconds the others have waited enough.
+const REST_MAX: Duration = Duration::from_secs(2);
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +151,7 @@ pub struct Scheduler {
     metrics: Metrics,
     jobs: Vec<Scheduled>,
     log: Option<Arc<dyn EventLog>>,
+    behind: Behind,
 }
 
 impl Scheduler {
@@ -159,7 +168,14 @@ impl Scheduler {
             took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, behind: Behind::default() }
+    }
+
+    /// The same, which leaves most of the machine to a stream that is behind.
+    #[must_use]
+    pub fn giving_way_to(mut self, behind: Behind) -> Self {
+        self.behind = behind;
+        self
     }
 
     /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
@@ -188,7 +204,16 @@ impl Scheduler {
         loop {
             tokio::select! {
                 () = &mut stop => return,
-                _ = ticks.tick() => self.run_due().await,
+                _ = ticks.tick() => {}
+            }
+            while let Some(index) = self.most_overdue() {
+                let began = Instant::now();
+                self.attempt(index).await;
+                let times = if self.behind.is_so() { REST_BEHIND } else { REST };
+                tokio::select! {
+                    () = &mut stop => return,
+                    () = tokio::time::sleep((began.elapsed() * times).min(REST_MAX)) => {}
+                }
             }
         }
     }
@@ -201,16 +226,13 @@ impl Scheduler {
         }
     }
 
-    /// Runs what is due now.
-    pub async fn run_due(&mut self) {
-        for index in 0..self.jobs.len() {
-            let now = self.clock.now();
-            if let Err(error) = self.run_if_due(index, now).await {
-                let scheduled = &mut self.jobs[index];
-                // Not sooner than its next time, however far the clock jumps.
-                (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
-                self.metrics.job_failed(&scheduled.job.name, &error);
-            }
+    async fn attempt(&mut self, index: usize) {
+        let now = self.clock.now();
+        if let Err(error) = self.run_one(index, now).await {
+            let scheduled = &mut self.jobs[index];
+            // Not sooner than its next time, however far the clock jumps.
+            (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
+            self.metrics.job_failed(&scheduled.job.name, &error);
         }
     }
 
@@ -219,33 +241,38 @@ impl Scheduler {
     /// # Errors
     /// The first job that fails.
     pub async fn run_all(&mut self) -> Result<(), RunError> {
-        for scheduled in &mut self.jobs {
-            scheduled.ran_at = None;
-            scheduled.ran_version = None;
-        }
         for index in 0..self.jobs.len() {
-            self.run_if_due(index, self.clock.now()).await?;
+            self.run_one(index, self.clock.now()).await?;
         }
         Ok(())
     }
 
-    async fn run_if_due(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
-        let scheduled = &self.jobs[index];
-        let schedule = scheduled.job.definition.schedule;
-        let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-        if waited < schedule.min(scheduled.took * SOONER) {
-            return Ok(());
-        }
+    /// Of the jobs that are due the one that has waited longest by its own schedule, so that those of every second go before those of
+    /// every hour and none waits for ever. By the clock and the published cut alone: a world is made only for a job that runs.
+    fn most_overdue(&self) -> Option<usize> {
+        let now = self.clock.now();
+        let cut = Cut::read(&self.lake).inspect_err(|error| tracing::warn!(%error, "could not read the cut; jobs wait")).ok()??;
+        let as_of = cut.as_of()?;
+        let overdue = |(index, scheduled): (usize, &Scheduled)| {
+            let schedule = scheduled.job.definition.schedule;
+            let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
+            // While history is taken in, what a job said a moment ago is of another day.
+            let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
+            let due = waited >= schedule || (outdated && waited >= scheduled.took * SOONER);
+            let news = scheduled.ran_version != Some(cut.records) || scheduled.job.definition.idle;
+            (due && news).then(|| (waited.as_secs_f64() / schedule.as_secs_f64(), index))
+        };
+        let most = self.jobs.iter().enumerate().filter_map(overdue).max_by(|one, other| one.0.total_cmp(&other.0));
+        most.map(|(_, index)| index)
+    }
+
+    async fn run_one(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
         let world = self.worlds.newest().await?;
-        let Some(as_of) = world.cut.as_of() else { return Ok(()) };
-        // While history is taken in, what a job said a moment ago is of another day.
-        let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-        if waited < schedule && !outdated {
+        let scheduled = &mut self.jobs[index];
+        let Some(as_of) = world.cut.as_of() else {
+            scheduled.ran_at = Some(now);
             return Ok(());
-        }
-        if scheduled.ran_version == Some(world.cut.records) && !scheduled.job.definition.idle {
-            return Ok(());
-        }
+        };
         let answer = answer(&scheduled.job, &world, as_of, now).await?;
         self.keep(index, &answer).await?;
         // After they are kept: a process that no longer leads was refused there.

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::TimeDelta;
 use contract::clock::{Clock, SystemClock};
+use deltalake_core::TableProperty;
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitConflictError, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Remove, StructType, Transaction};
@@ -407,7 +408,8 @@ async fn create(spec: &TableSpec) -> Result<DeltaTable, DeltaTableError> {
         .with_location(url::Url::from_directory_path(&spec.root).map_err(|()| DeltaTableError::generic("the folder is not absolute"))?)
         .with_table_name(&spec.name)
         .with_comment(&spec.comment)
-        .with_columns(kernel.fields().cloned());
+        .with_columns(kernel.fields().cloned())
+        .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(spec.bounded_columns.join(",")));
     if !spec.partition_columns.is_empty() {
         builder = builder.with_partition_columns(&spec.partition_columns);
     }

@@ -1,9 +1,12 @@
 //! A deployment at a steady rate: how soon SQL and `/metrics` show what was sent, and then how soon a killed member has caught up.
 
+use std::time::Instant;
+
 use super::{City, restart};
 use crate::freshness::{Doors, watch};
 use crate::kafka_rig::Rig;
 use crate::roles::Deployment;
+use crate::spread::processor_seconds;
 use crate::{Figure, Pace};
 
 /// Events a second.
@@ -21,7 +24,17 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     analyze.until("gridwatch_kafka_assigned_partitions", |partitions| partitions > 0.0);
     let doors = Doors { ingest: ingest.at("ingest"), sql: serve.at("sql-http"), metrics: analyze.at("metrics") };
     // From when a request was due: one that waits for the one before it is charged for that.
+    let broker: u32 = rig.fact("broker.1.pid").parse().unwrap();
+    let roles = [("broker", broker), ("ingest", ingest.id()), ("analyze", analyze.id()), ("serve", serve.id())];
+    let processor = || roles.map(|(_, id)| processor_seconds(id));
+    let (began, before) = (Instant::now(), processor());
     let seen = watch(&doors, RATE, pace.freshness, |sent| sent.due);
+    let busy = roles
+        .iter()
+        .zip(processor())
+        .zip(before)
+        .map(|(((name, _), after), before)| format!("{name} {:.2}", (after - before) / began.elapsed().as_secs_f64()));
+    println!("  cores kept busy meanwhile: {}", busy.collect::<Vec<_>>().join(", "));
     let mut figures: Vec<Figure> = Vec::new();
     for (visible, (what, most)) in seen.iter().zip(FLOORS) {
         println!("  {what}: p50 {:.0} ms, p99 {:.0} ms", visible.p50_ms, visible.p99_ms);

@@ -235,6 +235,8 @@ impl KafkaOptions {
             // The bytes bound what is read ahead, whatever the number of records.
             .set("queued.min.messages", "10000000")
             .set("queued.max.messages.kbytes", (self.prefetch_bytes_max / 1024).max(1).to_string())
+            // A batch that is larger than this comes alone, so that a few large records would be an answer of the broker each.
+            .set("max.partition.fetch.bytes", BATCH_BYTES_MAX.to_string())
             // A full queue is looked at again after this long; the usual 1 s would be the speed of reading.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
@@ -278,6 +280,7 @@ impl KafkaOptions {
             .set("queued.min.messages", "10000000")
             // Of all partitions together: what several turns take.
             .set("queued.max.messages.kbytes", (4 * self.prefetch_bytes_max / 1024).max(1).to_string())
+            .set("max.partition.fetch.bytes", BATCH_BYTES_MAX.to_string())
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.wait.max.ms", "50");
