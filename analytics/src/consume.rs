@@ -12,10 +12,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, every_partition};
@@ -114,24 +113,6 @@ pub struct Turn {
     pub took: Duration,
 }
 
-/// Whether the stream is behind: clones look at the same.
-#[derive(Debug, Clone, Default)]
-pub struct Behind(Arc<AtomicBool>);
-
-impl Behind {
-    /// Records have been waiting in the log for longer than events may take to be seen.
-    pub fn is_so(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, behind: bool) {
-        self.0.store(behind, Ordering::Relaxed);
-    }
-}
-
-/// The stream is behind when a record was committed so long after it was appended.
-const BEHIND_AFTER: TimeDelta = TimeDelta::seconds(2);
-
 /// What came of a step.
 #[derive(Debug)]
 pub enum Step {
@@ -171,7 +152,6 @@ pub struct Consumer {
     offsets: Offsets,
     skipped: Offsets,
     cut: Cut,
-    behind: Behind,
 }
 
 impl Consumer {
@@ -203,8 +183,7 @@ impl Consumer {
         let records = Table::open(records_spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
-        let (reader, behind) = (Reader::new(log, grids), Behind::default());
-        Ok(Self { reader, records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut, behind })
+        Ok(Self { reader: Reader::new(log, grids), records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut })
     }
 
     /// Lets go of partitions that are no longer ours and takes over those that have become ours.
@@ -283,11 +262,6 @@ impl Consumer {
         &self.offsets
     }
 
-    /// Whether it is behind the log.
-    pub fn behind(&self) -> Behind {
-        self.behind.clone()
-    }
-
     /// The newest grids.
     pub fn grids(&self) -> Arc<GridSet> {
         self.reader.grids.newest()
@@ -306,12 +280,9 @@ impl Consumer {
         let mut total = 0;
         let mut began = Instant::now();
         let mut pending = self.reader.decide().await?;
-        if pending.is_none() {
-            self.behind.set(false);
-        }
         while let Some(batch) = pending {
             let reading_next = Instant::now();
-            let (watermarks, oldest) = (self.reader.watermarks(), batch.oldest);
+            let watermarks = self.reader.watermarks();
             let go_on = until_empty || batch.backlog;
             let reader = &mut self.reader;
             let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
@@ -319,7 +290,6 @@ impl Consumer {
             let (next, turn) =
                 tokio::join!(decide, commit(&mut self.records, self.cells.as_mut(), batch, &mut self.offsets, &mut self.skipped));
             let (records, tallies) = turn?;
-            self.behind.set(self.clock.now() - oldest > BEHIND_AFTER);
             self.publish(watermarks)?;
             total += records;
             on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed() });

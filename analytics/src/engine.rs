@@ -79,9 +79,7 @@ pub async fn run(
 ) -> Result<(), EngineError> {
     let mut consumer = Consumer::open(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
-    let mut scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
-        .publishing(Arc::clone(&log))
-        .giving_way_to(consumer.behind());
+    let mut scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
     let committed = Arc::new(Mutex::new(consumer.offsets().clone()));
     let upkeep = tokio::spawn(upkeep(settings.lake.clone(), stopped(stop.clone())));
     let measure =

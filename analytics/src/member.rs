@@ -5,7 +5,7 @@
 //! partitions unnoticed still tries to commit is refused by the table, changes nothing, and makes it read anew where it stands.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::clock::Clock;
 use contract::log::EventLog;
@@ -25,6 +25,8 @@ use crate::session::Worlds;
 /// Pause between looks for new versions of `records` by other members, half of a member's default commit interval; this one's own are told
 /// at once.
 const DERIVE_PAUSE: Duration = Duration::from_millis(250);
+/// Least time from one look to the next.
+const DERIVE_REST: Duration = Duration::from_millis(250);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -45,9 +47,7 @@ pub async fn run(
 ) -> Result<(), EngineError> {
     let consumer = Consumer::join(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
-    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
-        .publishing(Arc::clone(&log))
-        .giving_way_to(consumer.behind());
+    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
     let (leads, led) = watch::channel(false);
     let committed = Arc::new(Notify::new());
     let office = Office {
@@ -196,9 +196,12 @@ impl Office {
 
 async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>, news: Arc<Notify>) -> Result<(), ConsumeError> {
     loop {
+        let began = Instant::now();
         if let Some(cut) = deriver.step().await? {
             *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&cut);
         }
+        // Commits of a backlog come one upon the other, and one look is enough for several.
+        tokio::time::sleep(DERIVE_REST.saturating_sub(began.elapsed())).await;
         // Whether told or not in time, it is looked at.
         drop(tokio::time::timeout(DERIVE_PAUSE, news.notified()).await);
     }

@@ -102,6 +102,7 @@ pub(crate) fn one_in_a_hundred(rounds: u32, records: u64) -> Told {
             let due = (0..bad).filter(|nth| poison(*nth).1 == reason).count() as u64;
             assert_eq!(quarantined(&city, reason), due, "{reason}");
         }
+        println!("  round {}: clean {:.2} s, poisoned {:.2} s", round + 1, without.as_secs_f64(), with.as_secs_f64());
         said = told(folder.path(), &city, &good);
         ratios.push((good.len() as f64 / with.as_secs_f64()) / (records as f64 / without.as_secs_f64()));
     }

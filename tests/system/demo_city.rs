@@ -210,6 +210,9 @@ fn the_demo_city_answers_psql_prometheus_and_survives_its_sql_process() {
     let folder = tempfile::tempdir().unwrap();
     let up = Up::start(&folder.path().join("data"), &["--seed", "7"]);
     up.eventually("SELECT count(*) > 400000 AS all FROM events", "all", true);
+    // Its jobs run in turn, and the table of each is made by its first run.
+    let jobs = analytics::jobs::discover(None).unwrap().len();
+    up.eventually("SELECT count(*) AS jobs FROM system.jobs", "jobs", jobs);
     if is_there("psql") {
         speaks_to_psql(&up);
         killed_sql_process_costs_one_reconnect(&up);

@@ -1,5 +1,6 @@
 //! Records of the log as rows of table `records`: decoding, locating and building Arrow columns. One record in, one row out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Decider<'_> {
         let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
         let outcome = match read(self.partition, stored, appended_at) {
             Ok(event) => self.event(truncate_times(event), &rules),
-            Err(rejection) => self.rejected(rejection),
+            Err(refused) => self.refused(refused),
         };
         Row { stored, outcome }
     }
@@ -115,11 +116,11 @@ impl Decider<'_> {
         *newest = (*newest).max(occurred_at);
     }
 
-    fn rejected<'r>(&mut self, rejection: Rejection) -> Outcome<'r> {
-        let source = self.names.intern(&rejection.source);
+    fn refused<'r>(&mut self, refused: Refused<'r>) -> Outcome<'r> {
+        let source = self.names.intern(&refused.rejection.source);
         *self.tally.dispositions.entry((Arc::clone(&source), Disposition::Quarantined)).or_default() += 1;
-        *self.tally.reasons.entry((source, rejection.reason)).or_default() += 1;
-        Outcome::Rejected(rejection)
+        *self.tally.reasons.entry((source, refused.rejection.reason)).or_default() += 1;
+        Outcome::Refused(refused)
     }
 }
 
@@ -156,11 +157,13 @@ fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
 
 /// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
 #[expect(clippy::result_large_err, reason = "an Event is larger still")]
-fn read<'r>(partition: &TopicPartition, stored: &'r Stored, appended_at: DateTime<Utc>) -> Result<Event<Text<'r>>, Rejection> {
+fn read<'r>(partition: &TopicPartition, stored: &'r Stored, appended_at: DateTime<Utc>) -> Result<Event<Text<'r>>, Refused<'r>> {
     let value = &stored.record.value;
     if partition.topic == topic::QUARANTINE {
-        let parsed = serde_json::from_slice::<Rejection>(value);
-        return Err(parsed.unwrap_or_else(|error| refuse(stored, appended_at, Reason::BadJson, "", &error.to_string())));
+        return Err(match serde_json::from_slice::<Rejection>(value) {
+            Ok(mut rejection) => Refused { payload: std::mem::take(&mut rejection.payload).into(), rejection },
+            Err(error) => refuse(stored, appended_at, Reason::BadJson, "", &error.to_string()),
+        });
     }
     let event = match cloud_events::of_record(&stored.record, appended_at) {
         Some(event) => event.map(Event::from),
@@ -169,23 +172,24 @@ fn read<'r>(partition: &TopicPartition, stored: &'r Stored, appended_at: DateTim
     event.map_err(|invalid| refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail))
 }
 
-fn refuse(stored: &Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Rejection {
+fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Refused<'r> {
     let key = String::from_utf8_lossy(&stored.record.key);
     let source = key.split_once('/').map_or("unknown", |(source, _)| if source.is_empty() { "unknown" } else { source });
-    Rejection {
+    let rejection = Rejection {
         source: source.to_owned(),
         reason,
         field: field.to_owned(),
         detail: detail.to_owned(),
-        payload: readable(&stored.record.value),
+        payload: String::new(),
         origin: String::new(),
         received_at: at,
-    }
+    };
+    Refused { rejection, payload: readable(&stored.record.value) }
 }
 
 /// Bytes as text; what is no text in them is replaced, and looked for only where there is any.
-fn readable(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The finest grid known, and how it was found.
@@ -224,49 +228,64 @@ struct Row<'a> {
 
 enum Outcome<'a> {
     Event { event: Box<Event<Text<'a>>>, grid: Option<(Arc<str>, &'static str)>, body_hash: i64, revision: i32, disposition: Disposition },
-    Rejected(Rejection),
+    Refused(Refused<'a>),
+}
+
+/// Why there is no event.
+struct Refused<'a> {
+    /// All but the payload.
+    rejection: Rejection,
+    /// The record as it came, where it lies: it may be large.
+    payload: Cow<'a, str>,
 }
 
 impl<'a> Row<'a> {
     fn event(&self) -> Option<&Event<Text<'a>>> {
         match &self.outcome {
             Outcome::Event { event, .. } => Some(event),
-            Outcome::Rejected(_) => None,
+            Outcome::Refused(_) => None,
         }
     }
 
     fn rejection(&self) -> Option<&Rejection> {
         match &self.outcome {
             Outcome::Event { .. } => None,
-            Outcome::Rejected(rejection) => Some(rejection),
+            Outcome::Refused(refused) => Some(&refused.rejection),
+        }
+    }
+
+    fn payload(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Event { .. } => None,
+            Outcome::Refused(refused) => Some(&refused.payload),
         }
     }
 
     fn grid(&self) -> Option<&(Arc<str>, &'static str)> {
         match &self.outcome {
             Outcome::Event { grid, .. } => grid.as_ref(),
-            Outcome::Rejected(_) => None,
+            Outcome::Refused(_) => None,
         }
     }
 
     fn source(&self) -> &str {
         match &self.outcome {
             Outcome::Event { event, .. } => &event.source,
-            Outcome::Rejected(rejection) => &rejection.source,
+            Outcome::Refused(refused) => &refused.rejection.source,
         }
     }
 
     fn disposition(&self) -> Disposition {
         match &self.outcome {
             Outcome::Event { disposition, .. } => *disposition,
-            Outcome::Rejected(_) => Disposition::Quarantined,
+            Outcome::Refused(_) => Disposition::Quarantined,
         }
     }
 
     fn decided(&self) -> Option<(i64, i32)> {
         match &self.outcome {
             Outcome::Event { body_hash, revision, .. } => Some((*body_hash, *revision)),
-            Outcome::Rejected(_) => None,
+            Outcome::Refused(_) => None,
         }
     }
 }
@@ -329,11 +348,19 @@ fn column<'r>(name: &str, partition: &TopicPartition, rows: &[Row<'r>]) -> Array
         "reason" => refused(&|rejection| rejection.reason.as_str()),
         "reason_field" => refused(&|rejection| &rejection.field),
         "detail" => refused(&|rejection| &rejection.detail),
-        "payload" => refused(&|rejection| &rejection.payload),
+        "payload" => payloads(rows),
         "disposition" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.disposition().as_str()))),
         "month" => months(rows),
         other => unreachable!("column {other} is not of the record schema"),
     }
+}
+
+fn payloads(rows: &[Row<'_>]) -> ArrayRef {
+    // Room for all of them at once: growing would move what is there, and they may be large.
+    let bytes = rows.iter().filter_map(Row::payload).map(str::len).sum();
+    let mut builder = StringBuilder::with_capacity(rows.len(), bytes);
+    builder.extend(rows.iter().map(Row::payload));
+    Arc::new(builder.finish())
 }
 
 fn months(rows: &[Row<'_>]) -> ArrayRef {

@@ -46,8 +46,6 @@ pub(super) struct Pending {
     pub(super) offsets: Offsets,
     /// Offsets so far at which no record stands, of partitions where there are any.
     pub(super) skipped: Offsets,
-    /// When the first of them was appended.
-    pub(super) oldest: DateTime<Utc>,
     /// A partition may hold more than a turn takes.
     pub(super) backlog: bool,
 }
@@ -60,7 +58,7 @@ impl Reader {
     /// Fetches and decides what every partition has; `None` when nothing is new.
     pub(super) async fn decide(&mut self) -> Result<Option<Pending>, ConsumeError> {
         let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
-        let (mut offsets, mut skipped, mut backlog, mut oldest) = (Offsets::default(), Offsets::default(), false, DateTime::<Utc>::MAX_UTC);
+        let (mut offsets, mut skipped, mut backlog) = (Offsets::default(), Offsets::default(), false);
         let mut tasks = Vec::new();
         let log = &self.log;
         // All at once: a broker that has nothing for one partition may take its time to say so.
@@ -73,8 +71,9 @@ impl Reader {
             // Gaps that no record follows yet are read over now and committed with the next record.
             held.skipped += (batch.next - held.next).saturating_sub(batch.records.len() as u64);
             held.next = batch.next;
-            let Some(first) = batch.records.first() else { continue };
-            oldest = oldest.min(DateTime::from_timestamp_micros(first.appended_at).unwrap_or_default());
+            if batch.records.is_empty() {
+                continue;
+            }
             if held.skipped > 0 {
                 skipped.advance(partition.clone(), held.skipped);
             }
@@ -88,7 +87,7 @@ impl Reader {
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
             decided.push(rows);
         }
-        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, oldest, backlog }))
+        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, backlog }))
     }
 
     /// Newest accepted `occurred_at` by source, over the partitions held.

@@ -16,7 +16,6 @@ use super::gauges::Gauges;
 use super::publish::{Publication, PublishError};
 use super::results::ResultWriter;
 use super::{Job, JobError};
-use crate::consume::Behind;
 use crate::cut::Cut;
 use crate::lake::LakeError;
 use crate::metrics::Metrics;
@@ -29,11 +28,8 @@ const ROWS_MAX: usize = 1_000_000;
 const JUMP: TimeDelta = TimeDelta::hours(1);
 /// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
 const SOONER: u32 = 10;
-/// How long the next job waits after a run, in times what that took: as long, and while the stream is behind so much longer that the jobs
-/// have a tenth of two cores at most. Fourteen jobs in a row would be seconds in which little else is done.
-const REST: u32 = 1;
-const REST_BEHIND: u32 = 4;
-/// Longest such rest: after a job that searches for many seconds the others have waited enough.
+/// Longest rest of all jobs after a run, which is as long as the run was: fourteen in a row would be seconds in which little else is done,
+/// and after one that searches for many seconds the others have waited enough.
 const REST_MAX: Duration = Duration::from_secs(2);
 
 /// What went wrong while running a job.
@@ -142,6 +138,19 @@ struct Scheduled {
     took: Duration,
 }
 
+impl Scheduled {
+    /// How often its schedule has gone by since it ran; `None` where it is not due, or a run would say the same again.
+    fn overdue(&self, now: DateTime<Utc>, as_of: DateTime<Utc>, version: u64) -> Option<f64> {
+        let schedule = self.job.definition.schedule;
+        let waited = self.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
+        // While history is taken in, what a job said a moment ago is of another day.
+        let outdated = self.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
+        let due = waited >= schedule || (outdated && waited >= self.took * SOONER);
+        let news = self.ran_version != Some(version) || self.job.definition.idle;
+        (due && news).then(|| waited.as_secs_f64() / schedule.as_secs_f64())
+    }
+}
+
 /// Runs every job on its schedule.
 #[derive(Debug)]
 pub struct Scheduler {
@@ -151,7 +160,6 @@ pub struct Scheduler {
     metrics: Metrics,
     jobs: Vec<Scheduled>,
     log: Option<Arc<dyn EventLog>>,
-    behind: Behind,
 }
 
 impl Scheduler {
@@ -168,14 +176,7 @@ impl Scheduler {
             took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, behind: Behind::default() }
-    }
-
-    /// The same, which leaves most of the machine to a stream that is behind.
-    #[must_use]
-    pub fn giving_way_to(mut self, behind: Behind) -> Self {
-        self.behind = behind;
-        self
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
     }
 
     /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
@@ -209,10 +210,9 @@ impl Scheduler {
             while let Some(index) = self.most_overdue() {
                 let began = Instant::now();
                 self.attempt(index).await;
-                let times = if self.behind.is_so() { REST_BEHIND } else { REST };
                 tokio::select! {
                     () = &mut stop => return,
-                    () = tokio::time::sleep((began.elapsed() * times).min(REST_MAX)) => {}
+                    () = tokio::time::sleep(began.elapsed().min(REST_MAX)) => {}
                 }
             }
         }
@@ -253,15 +253,7 @@ impl Scheduler {
         let now = self.clock.now();
         let cut = Cut::read(&self.lake).inspect_err(|error| tracing::warn!(%error, "could not read the cut; jobs wait")).ok()??;
         let as_of = cut.as_of()?;
-        let overdue = |(index, scheduled): (usize, &Scheduled)| {
-            let schedule = scheduled.job.definition.schedule;
-            let waited = scheduled.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-            // While history is taken in, what a job said a moment ago is of another day.
-            let outdated = scheduled.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-            let due = waited >= schedule || (outdated && waited >= scheduled.took * SOONER);
-            let news = scheduled.ran_version != Some(cut.records) || scheduled.job.definition.idle;
-            (due && news).then(|| (waited.as_secs_f64() / schedule.as_secs_f64(), index))
-        };
+        let overdue = |(index, scheduled): (usize, &Scheduled)| Some((scheduled.overdue(now, as_of, cut.records)?, index));
         let most = self.jobs.iter().enumerate().filter_map(overdue).max_by(|one, other| one.0.total_cmp(&other.0));
         most.map(|(_, index)| index)
     }
@@ -302,5 +294,48 @@ impl Scheduler {
         }
         let writer = scheduled.writer.as_mut().expect("opened above where absent");
         writer.commit(&answer.rows, answer.as_of, scheduled.job.definition.history).await.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A job of this schedule that last ran so many seconds before noon, at which it took one.
+    fn scheduled(schedule: &str, ran: Option<i64>) -> Scheduled {
+        let definition = format!("schedule = \"{schedule}\"\nwindow = \"-\"\nkey = []\nquestion = {{ en = \"?\", zh = \"?\" }}");
+        let job = crate::jobs::define("job", &definition, "SELECT 1").unwrap();
+        let ran_at = ran.map(|seconds| noon() - TimeDelta::seconds(seconds));
+        let (gauges, ran_version, took) = (Gauges::new(&job.name, &[]), ran.map(|_| 1), Duration::from_secs(1));
+        Scheduled { job, gauges, writer: None, publication: None, ran_at, ran_as_of: ran_at, ran_version, took }
+    }
+
+    fn noon() -> DateTime<Utc> {
+        "2026-01-05T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_job_is_due_by_its_schedule_and_only_for_news() {
+        let due = |schedule: &str, ran: i64, version: u64| scheduled(schedule, Some(ran)).overdue(noon(), noon(), version).is_some();
+        assert!(due("10s", 10, 2) && !due("10s", 9, 2));
+        assert!(!due("10s", 60, 1), "the lake stands where it stood");
+        let mut idle = scheduled("10s", Some(60));
+        idle.job.definition.idle = true;
+        assert!(idle.overdue(noon(), noon(), 1).is_some(), "its answer changes with the clock");
+    }
+
+    #[test]
+    fn of_jobs_that_never_ran_the_most_frequent_comes_first_and_none_waits_for_ever() {
+        let overdue = |schedule: &str, ran: Option<i64>| scheduled(schedule, ran).overdue(noon(), noon(), 2).unwrap();
+        assert!(overdue("1s", None) > overdue("1h", None));
+        assert!(overdue("1h", None) > overdue("1s", Some(600)), "a job that never ran before one that did");
+        assert!(overdue("10s", Some(40)) > overdue("1s", Some(2)), "four schedules late before two");
+    }
+
+    #[test]
+    fn while_history_is_taken_in_a_job_runs_before_its_time_but_rests() {
+        let next_day = noon() + TimeDelta::days(1);
+        let due = |ran: i64| scheduled("1h", Some(ran)).overdue(noon(), next_day, 2).is_some();
+        assert!(due(10) && !due(9), "ten times the second it took");
     }
 }

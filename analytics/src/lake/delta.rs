@@ -17,7 +17,8 @@ use deltalake_core::kernel::{Action, Remove, StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::operations::vacuum::VacuumMode;
 use deltalake_core::parquet::basic::{Compression, ZstdLevel};
-use deltalake_core::parquet::file::properties::WriterProperties;
+use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use deltalake_core::parquet::schema::types::ColumnPath;
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
@@ -392,7 +393,13 @@ struct Txn {
 
 /// zstd at its quickest level: a third smaller than snappy at about the same speed on the text columns here.
 fn writer_properties() -> WriterProperties {
-    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"))).build()
+    // Refused records, whole: each is different, may be a megabyte, and nobody looks for one by its least and greatest bytes.
+    let payload = ColumnPath::from("payload");
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")))
+        .set_column_dictionary_enabled(payload.clone(), false)
+        .set_column_statistics_enabled(payload, EnabledStatistics::None)
+        .build()
 }
 
 /// Whether a file may hold more than `value` in an integer column, by its statistics; a column of NULLs has no greatest value.

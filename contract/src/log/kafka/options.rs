@@ -242,6 +242,8 @@ impl KafkaOptions {
             .set("fetch.error.backoff.ms", "100")
             // A broker holds one question at a time: a partition that is moved or added waits until it lets go of the last one.
             .set("fetch.wait.max.ms", "50")
+            // Within that it waits for so much: an answer for each few records of a live stream would be a fifth of the broker's work.
+            .set("fetch.min.bytes", "65536")
             .set("statistics.interval.ms", millis(self.statistics_interval));
         config
     }
