@@ -45,6 +45,7 @@ pub fn spec(lake: &Path) -> TableSpec {
         schema: schema(),
         partition_columns: vec!["month".into()],
         bounded_columns: vec!["hour".into()],
+        opaque_columns: Vec::new(),
         comment: "Partial sums of events by grid, category, source, kind and hour; add them up / 网格小时累计（需求和）".into(),
     }
 }
@@ -121,7 +122,7 @@ pub async fn missing(session: &SessionContext, covered: &Offsets, reached: &Offs
 }
 
 /// The condition on rows at or beyond `covered`; `None` where there are none.
-pub(crate) fn beyond(covered: &Offsets, reached: &Offsets) -> Option<String> {
+fn beyond(covered: &Offsets, reached: &Offsets) -> Option<String> {
     let of_partitions: Vec<_> = reached
         .iter()
         .filter(|(partition, next)| covered.next(partition) < *next)
@@ -139,9 +140,14 @@ fn take_newest(newest: &mut BTreeMap<String, DateTime<Utc>>, batch: &RecordBatch
     let times = batch.column(6).as_primitive::<TimestampMicrosecondType>();
     for row in 0..batch.num_rows() {
         let at = DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
-        let entry = newest.entry(sources.as_string::<i32>().value(row).to_owned()).or_insert(at);
-        *entry = at.max(*entry);
+        later(newest, sources.as_string::<i32>().value(row).to_owned(), at);
     }
+}
+
+/// Takes over an instant of a source that is later than what is known of it.
+pub(crate) fn later(newest: &mut BTreeMap<String, DateTime<Utc>>, source: String, at: DateTime<Utc>) {
+    let known = newest.entry(source).or_insert(at);
+    *known = at.max(*known);
 }
 
 fn take(parts: &mut CellParts, batch: &RecordBatch) {

@@ -53,6 +53,8 @@ pub fn records_spec(lake: &Path) -> TableSpec {
         schema: contract::schema::record_schema(),
         partition_columns: vec!["disposition".into(), "month".into()],
         bounded_columns: ["occurred_at", "log_partition", "log_offset", "revision"].map(Into::into).into(),
+        // Refused records, whole: each is different and may be a megabyte.
+        opaque_columns: vec!["payload".into()],
         comment: "One row for every record of the log, whatever became of it / 日志中每条记录一行，含处置结果".into(),
     }
 }

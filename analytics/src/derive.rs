@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::AsArray;
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::log::{EventLog, every_partition};
@@ -104,8 +102,7 @@ impl Deriver {
         if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
             let Missing { parts, newest } = cells::missing(&session, &self.covered, &reached).await?;
             if together {
-                self.take_newest(newest);
-                self.watched = reached.clone();
+                self.take_newest(newest, &reached);
             }
             let mut positions = positions(&reached);
             positions.insert(RECORDS_VERSION.to_owned(), snapshot.version.cast_signed());
@@ -159,23 +156,15 @@ impl Deriver {
             // A cut of another lake, or of one that was put back to an earlier state: every row counts.
             (self.watermarks, self.watched) = (BTreeMap::new(), Offsets::default());
         }
-        let Some(beyond) = cells::beyond(&self.watched, reached) else { return Ok(()) };
-        let newest = format!("SELECT source, max(occurred_at) FROM added WHERE disposition = 'accepted' AND {beyond} GROUP BY source");
-        for batch in session.sql(&newest).await?.collect().await? {
-            let sources = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from)?;
-            let (sources, times) = (sources.as_string::<i32>(), batch.column(1).as_primitive::<TimestampMicrosecondType>());
-            let at = |row| DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
-            self.take_newest((0..batch.num_rows()).map(|row| (sources.value(row).to_owned(), at(row))));
-        }
-        self.watched = reached.clone();
+        let newest = cells::missing(session, &self.watched, reached).await?.newest;
+        self.take_newest(newest, reached);
         Ok(())
     }
 
-    fn take_newest(&mut self, newest: impl IntoIterator<Item = (String, DateTime<Utc>)>) {
-        for (source, at) in newest {
-            let entry = self.watermarks.entry(source).or_insert(at);
-            *entry = at.max(*entry);
-        }
+    /// Takes over the newest instants of rows up to `reached`.
+    fn take_newest(&mut self, newest: BTreeMap<String, DateTime<Utc>>, reached: &Offsets) {
+        newest.into_iter().for_each(|(source, at)| cells::later(&mut self.watermarks, source, at));
+        self.watched = reached.clone();
     }
 
     async fn skipped(&mut self) -> Result<u64, ConsumeError> {

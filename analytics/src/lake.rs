@@ -53,9 +53,11 @@ pub struct TableSpec {
     pub schema: SchemaRef,
     /// Names of the partition columns.
     pub partition_columns: Vec<String>,
-    /// Columns whose least and greatest value in each file the table's log says: for readers that skip files, ours among them. Everything
-    /// said there is read with every commit, so they are few.
+    /// Columns whose least and greatest value in each file the table's log says, for programs that skip files by them. Everything said
+    /// there is read with every commit, so they are few.
     pub bounded_columns: Vec<String>,
+    /// Columns nobody looks for by value: written without dictionary and bounds.
+    pub opaque_columns: Vec<String>,
     /// What one row is.
     pub comment: String,
 }

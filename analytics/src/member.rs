@@ -22,11 +22,9 @@ use crate::jobs::run::Scheduler;
 use crate::metrics::{Metrics, chain};
 use crate::session::Worlds;
 
-/// Pause between looks for new versions of `records` by other members, half of a member's default commit interval; this one's own are told
-/// at once.
+/// Least time from one look for new versions of `records` to the next, and longest wait to be told of one, since other members' commits are
+/// not told: half of a member's default commit interval.
 const DERIVE_PAUSE: Duration = Duration::from_millis(250);
-/// Least time from one look to the next.
-const DERIVE_REST: Duration = Duration::from_millis(250);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -201,7 +199,7 @@ async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>, news: Arc<
             *committed.lock().unwrap_or_else(PoisonError::into_inner) = offsets_of(&cut);
         }
         // Commits of a backlog come one upon the other, and one look is enough for several.
-        tokio::time::sleep(DERIVE_REST.saturating_sub(began.elapsed())).await;
+        tokio::time::sleep(DERIVE_PAUSE.saturating_sub(began.elapsed())).await;
         // Whether told or not in time, it is looked at.
         drop(tokio::time::timeout(DERIVE_PAUSE, news.notified()).await);
     }

@@ -207,12 +207,22 @@ impl Scheduler {
                 () = &mut stop => return,
                 _ = ticks.tick() => {}
             }
-            while let Some(index) = self.most_overdue() {
+            loop {
                 let began = Instant::now();
-                self.attempt(index).await;
+                let rest = match self.most_overdue() {
+                    Ok(None) => break,
+                    Ok(Some(index)) => {
+                        self.attempt(index).await;
+                        began.elapsed().min(REST_MAX)
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "could not read the cut; jobs wait");
+                        REST_MAX
+                    }
+                };
                 tokio::select! {
                     () = &mut stop => return,
-                    () = tokio::time::sleep(began.elapsed().min(REST_MAX)) => {}
+                    () = tokio::time::sleep(rest) => {}
                 }
             }
         }
@@ -249,22 +259,18 @@ impl Scheduler {
 
     /// Of the jobs that are due the one that has waited longest by its own schedule, so that those of every second go before those of
     /// every hour and none waits for ever. By the clock and the published cut alone: a world is made only for a job that runs.
-    fn most_overdue(&self) -> Option<usize> {
-        let now = self.clock.now();
-        let cut = Cut::read(&self.lake).inspect_err(|error| tracing::warn!(%error, "could not read the cut; jobs wait")).ok()??;
-        let as_of = cut.as_of()?;
+    fn most_overdue(&self) -> std::io::Result<Option<usize>> {
+        let (now, cut) = (self.clock.now(), Cut::read(&self.lake)?.unwrap_or_default());
+        let Some(as_of) = cut.as_of() else { return Ok(None) };
         let overdue = |(index, scheduled): (usize, &Scheduled)| Some((scheduled.overdue(now, as_of, cut.records)?, index));
         let most = self.jobs.iter().enumerate().filter_map(overdue).max_by(|one, other| one.0.total_cmp(&other.0));
-        most.map(|(_, index)| index)
+        Ok(most.map(|(_, index)| index))
     }
 
     async fn run_one(&mut self, index: usize, now: DateTime<Utc>) -> Result<(), RunError> {
         let world = self.worlds.newest().await?;
-        let scheduled = &mut self.jobs[index];
-        let Some(as_of) = world.cut.as_of() else {
-            scheduled.ran_at = Some(now);
-            return Ok(());
-        };
+        let scheduled = &self.jobs[index];
+        let Some(as_of) = world.cut.as_of() else { return Ok(()) };
         let answer = answer(&scheduled.job, &world, as_of, now).await?;
         self.keep(index, &answer).await?;
         // After they are kept: a process that no longer leads was refused there.

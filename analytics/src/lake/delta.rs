@@ -327,7 +327,7 @@ impl Table {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Vec::new());
         }
-        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties());
+        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties(&self.spec));
         let schema = writer.arrow_schema();
         let of_table = |batch: RecordBatch| {
             let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
@@ -392,14 +392,13 @@ struct Txn {
 }
 
 /// zstd at its quickest level: a third smaller than snappy at about the same speed on the text columns here.
-fn writer_properties() -> WriterProperties {
-    // Refused records, whole: each is different, may be a megabyte, and nobody looks for one by its least and greatest bytes.
-    let payload = ColumnPath::from("payload");
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")))
-        .set_column_dictionary_enabled(payload.clone(), false)
-        .set_column_statistics_enabled(payload, EnabledStatistics::None)
-        .build()
+fn writer_properties(spec: &TableSpec) -> WriterProperties {
+    let packed = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")));
+    let opaque = spec.opaque_columns.iter().fold(packed, |properties, column| {
+        let column = ColumnPath::from(column.as_str());
+        properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None)
+    });
+    opaque.build()
 }
 
 /// Whether a file may hold more than `value` in an integer column, by its statistics; a column of NULLs has no greatest value.

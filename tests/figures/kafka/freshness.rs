@@ -23,11 +23,11 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let serve = place.start("serve", &["--sql", "127.0.0.1:0", "--sql-http", "127.0.0.1:0"], 3);
     analyze.until("gridwatch_kafka_assigned_partitions", |partitions| partitions > 0.0);
     let doors = Doors { ingest: ingest.at("ingest"), sql: serve.at("sql-http"), metrics: analyze.at("metrics") };
-    // From when a request was due: one that waits for the one before it is charged for that.
     let broker: u32 = rig.fact("broker.1.pid").parse().unwrap();
-    let roles = [("broker", broker), ("ingest", ingest.id()), ("analyze", analyze.id()), ("serve", serve.id())];
+    let roles = [("broker", broker), ("ingest", ingest.id()), ("analyze", analyze.id())];
     let processor = || roles.map(|(_, id)| processor_seconds(id));
     let (began, before) = (Instant::now(), processor());
+    // From when a request was due: one that waits for the one before it is charged for that.
     let seen = watch(&doors, RATE, pace.freshness, |sent| sent.due);
     let busy = roles
         .iter()
