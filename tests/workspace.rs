@@ -86,7 +86,7 @@ fn rust_files() -> Vec<(String, String)> {
 #[test]
 fn each_outside_system_is_named_in_one_place() {
     let places = [
-        ("deltalake_core::", "analytics/src/lake/delta.rs"),
+        ("deltalake_core::", "analytics/src/lake/delta"),
         ("redb::", "contract/src/log/local"),
         ("datafusion_postgres::", "analytics/src/door/pgwire"),
         ("rdkafka::", "contract/src/log/kafka"),

@@ -53,6 +53,9 @@ pub fn records_spec(lake: &Path) -> TableSpec {
         schema: contract::schema::record_schema(),
         partition_columns: vec!["disposition".into(), "month".into()],
         bounded_columns: ["occurred_at", "log_partition", "log_offset", "revision"].map(Into::into).into(),
+        distinct_columns: ["event_id", "occurred_at", "case_id", "address", "caller", "lon", "lat", "log_offset", "body_hash"]
+            .map(Into::into)
+            .into(),
         // Refused records, whole: each is different and may be a megabyte.
         opaque_columns: vec!["payload".into()],
         comment: "One row for every record of the log, whatever became of it / 日志中每条记录一行，含处置结果".into(),
@@ -113,6 +116,8 @@ pub struct Turn {
     pub cut: Cut,
     /// From the first of its records read to the cut.
     pub took: Duration,
+    /// The log may hold more, which is taken at once.
+    pub behind: bool,
 }
 
 /// What came of a step.
@@ -285,7 +290,8 @@ impl Consumer {
         while let Some(batch) = pending {
             let reading_next = Instant::now();
             let watermarks = self.reader.watermarks();
-            let go_on = until_empty || batch.backlog;
+            let behind = batch.backlog;
+            let go_on = until_empty || behind;
             let reader = &mut self.reader;
             let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
@@ -294,7 +300,7 @@ impl Consumer {
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
-            on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed() });
+            on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed(), behind });
             (pending, began) = (next?, reading_next);
         }
         Ok(total)
@@ -392,7 +398,7 @@ async fn commit(
     let mut positions = positions(&reached);
     let (mut rows, mut tallies, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for Decided { rows: batch, cells, tally } in decided {
-        rows.push(batch);
+        rows.extend(batch);
         tallies.push(tally);
         parts.push(cells);
     }

@@ -56,6 +56,8 @@ pub struct TableSpec {
     /// Columns whose least and greatest value in each file the table's log says, for programs that skip files by them. Everything said
     /// there is read with every commit, so they are few.
     pub bounded_columns: Vec<String>,
+    /// Columns in which a value seldom comes twice: written without a dictionary, which would hold them all once more.
+    pub distinct_columns: Vec<String>,
     /// Columns nobody looks for by value: written without dictionary and bounds.
     pub opaque_columns: Vec<String>,
     /// What one row is.

@@ -140,7 +140,7 @@ impl Event {
     /// # Errors
     /// The first rule broken, in field order.
     pub fn validate(&self, now: DateTime<Utc>) -> Result<(), InvalidEvent> {
-        self.check(now)
+        self.check::<true>(now)
     }
 }
 
@@ -151,7 +151,7 @@ impl<'a> Event<Text<'a>> {
     /// As [`Event::from_json`].
     pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
         let Some(event) = plain::read(bytes) else { return Self::read(bytes, now) };
-        event.check(now)?;
+        event.check::<true>(now)?;
         Ok(event)
     }
 }
@@ -167,11 +167,12 @@ impl<S: AsRef<str> + Ord> Event<S> {
             return Err(InvalidEvent::new("", Reason::BadJson, "is an array, not an object"));
         }
         let event: Self = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
-        event.check(now)?;
+        event.check::<true>(now)?;
         Ok(event)
     }
 
-    fn check(&self, now: DateTime<Utc>) -> Result<(), InvalidEvent> {
+    /// Checks the rules; for NUL characters only where there may be any.
+    fn check<const MAY_HOLD_NUL: bool>(&self, now: DateTime<Utc>) -> Result<(), InvalidEvent> {
         for (field, id) in [("event_id", &self.event_id), ("source", &self.source)] {
             if id.as_ref().is_empty() {
                 return Err(InvalidEvent::new(field, Reason::MissingField, "is empty"));
@@ -184,7 +185,7 @@ impl<S: AsRef<str> + Ord> Event<S> {
             ("device_id", self.device_id.as_ref()),
         ];
         for (field, text) in ids {
-            check_text(field, text, ID_BYTES_MAX)?;
+            check_text::<MAY_HOLD_NUL>(field, text, ID_BYTES_MAX)?;
         }
         let texts = [
             ("address", &self.address),
@@ -201,7 +202,7 @@ impl<S: AsRef<str> + Ord> Event<S> {
             ("address_id", &self.address_id),
         ];
         for (field, text) in texts {
-            check_text(field, text.as_ref(), TEXT_BYTES_MAX)?;
+            check_text::<MAY_HOLD_NUL>(field, text.as_ref(), TEXT_BYTES_MAX)?;
         }
         let ahead = (self.occurred_at - now).num_seconds();
         if ahead > AHEAD_SECONDS_MAX {
@@ -219,8 +220,8 @@ impl<S: AsRef<str> + Ord> Event<S> {
             ));
         }
         for (name, text) in &self.attributes {
-            check_text("attributes", Some(name), ID_BYTES_MAX)?;
-            check_text("attributes", Some(text), TEXT_BYTES_MAX)?;
+            check_text::<MAY_HOLD_NUL>("attributes", Some(name), ID_BYTES_MAX)?;
+            check_text::<MAY_HOLD_NUL>("attributes", Some(text), TEXT_BYTES_MAX)?;
         }
         if self.value.is_some_and(|value| !value.is_finite()) {
             return Err(InvalidEvent::new("value", Reason::BadNumber, "is not finite"));
@@ -254,12 +255,12 @@ impl<S: AsRef<str> + Ord> Event<S> {
     }
 }
 
-fn check_text(field: &str, text: Option<&impl AsRef<str>>, bytes_max: usize) -> Result<(), InvalidEvent> {
+fn check_text<const MAY_HOLD_NUL: bool>(field: &str, text: Option<&impl AsRef<str>>, bytes_max: usize) -> Result<(), InvalidEvent> {
     match text.map(AsRef::as_ref) {
         Some(text) if text.len() > bytes_max => {
             Err(InvalidEvent::new(field, Reason::TooLong, format!("{} bytes, at most {bytes_max}", text.len())))
         }
-        Some(text) if holds_nul(text) => Err(InvalidEvent::new(field, Reason::BadText, "holds a NUL character")),
+        Some(text) if MAY_HOLD_NUL && holds_nul(text) => Err(InvalidEvent::new(field, Reason::BadText, "holds a NUL character")),
         _ => Ok(()),
     }
 }

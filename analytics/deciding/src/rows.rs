@@ -1,18 +1,17 @@
 //! Records of the log as rows of table `records`: decoding, locating and building Arrow columns. One record in, one row out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
-use arrow::compute::concat_batches;
 use chrono::{DateTime, Datelike, Utc};
 use contract::grids::GridSet;
 use contract::log::Stored;
 use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, headers, schema, topic};
+use hashbrown::{HashMap, HashSet};
 
 use crate::fingerprint;
 use crate::state::{Candidate, CellKey, PartitionState};
@@ -36,8 +35,8 @@ pub struct Tally {
 /// The rows of one partition's records, decided.
 #[derive(Debug)]
 pub struct Decided {
-    /// The rows, in offset order.
-    pub rows: RecordBatch,
+    /// The rows, in offset order, a block of records each.
+    pub rows: Vec<RecordBatch>,
     /// What they change in `cells`.
     pub cells: CellParts,
     /// What is counted.
@@ -51,14 +50,13 @@ const BLOCK: usize = 256;
 pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut PartitionState, grids: &GridSet) -> Decided {
     let (names, body) = (Names::default(), Vec::new());
     let mut decider = Decider { partition, state, grids, names, body, cells: CellParts::new(), tally: Tally::default() };
-    let blocks: Vec<RecordBatch> = records
+    let rows = records
         .chunks(BLOCK)
         .map(|block| columns(partition, &block.iter().map(|stored| decider.row(stored)).collect::<Vec<_>>()))
         .collect();
     let Decider { mut cells, tally, .. } = decider;
     cells.retain(|_, parts| *parts != (0, 0));
     state.forget();
-    let rows = concat_batches(&schema::record_schema(), &blocks).expect("every block has the record schema");
     Decided { rows, cells, tally }
 }
 
@@ -207,16 +205,11 @@ fn locate<'a>(event: &'a Event<Text<'_>>, grids: &'a GridSet) -> (Option<&'a str
 
 /// Strings seen in a batch, kept once.
 #[derive(Debug, Default)]
-struct Names(std::collections::HashSet<Arc<str>>);
+struct Names(HashSet<Arc<str>>);
 
 impl Names {
     fn intern(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = name.into();
-        self.0.insert(Arc::clone(&name));
-        name
+        Arc::clone(self.0.get_or_insert_with(name, |name| name.into()))
     }
 }
 
@@ -299,7 +292,10 @@ fn columns(partition: &TopicPartition, rows: &[Row<'_>]) -> RecordBatch {
 
 fn column<'r>(name: &str, partition: &TopicPartition, rows: &[Row<'r>]) -> ArrayRef {
     let text = |of: &dyn for<'e> Fn(&'e Event<Text<'r>>) -> Option<&'e str>| -> ArrayRef {
-        Arc::new(StringArray::from_iter(rows.iter().map(|row| row.event().and_then(of))))
+        let texts = || rows.iter().map(|row| row.event().and_then(of));
+        // A source leaves many fields out always.
+        let absent = texts().all(|text| text.is_none());
+        Arc::new(if absent { StringArray::new_null(rows.len()) } else { texts().collect() })
     };
     let time = |of: &dyn Fn(&Event<Text<'r>>) -> Option<DateTime<Utc>>| times(rows.iter().map(|row| row.event().and_then(of)));
     let number = |of: &dyn Fn(&Event<Text<'r>>) -> Option<f64>| -> ArrayRef {

@@ -5,11 +5,11 @@
 //! how far behind the watermark ids are remembered. A feed's lateness never exceeds its horizon, so an event old enough to have
 //! been forgotten is late before anybody could ask whether it is a repeat.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use contract::{DeliveryRules, Disposition};
+use hashbrown::HashMap;
 
 /// Where an accepted event counts in `cells`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,10 +161,7 @@ impl PartitionState {
     }
 
     fn source(&mut self, name: &str) -> &mut SourceState {
-        if !self.sources.contains_key(name) {
-            self.sources.insert(name.to_owned(), SourceState::default());
-        }
-        self.sources.get_mut(name).expect("inserted above where absent")
+        self.sources.entry_ref(name).or_default()
     }
 }
 
