@@ -13,6 +13,7 @@ use contract::{Offsets, TopicPartition, topic};
 use futures::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
 use crate::derive::Deriver;
@@ -25,6 +26,9 @@ use crate::session::Worlds;
 /// Least time from one look for new versions of `records` to the next, and longest wait to be told of one, since other members' commits are
 /// not told: half of a member's default commit interval.
 const DERIVE_PAUSE: Duration = Duration::from_millis(250);
+/// Least time between looks while this member is behind: nobody watches each step of catching up, and a look costs as much as some
+/// thousand records.
+const DERIVE_PAUSE_BEHIND: Duration = Duration::from_secs(1);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -45,8 +49,10 @@ pub async fn run(
 ) -> Result<(), EngineError> {
     let consumer = Consumer::join(Arc::clone(&log), &settings.lake, Arc::clone(&clock)).await?;
     let worlds = Worlds::open(&settings.lake, settings.session.clone()).await?;
-    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs).publishing(Arc::clone(&log));
-    let (leads, led) = watch::channel(false);
+    let ((leads, led), (behind, catches_up)) = (watch::channel(false), watch::channel(false));
+    let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
+        .publishing(Arc::clone(&log))
+        .yielding(catches_up.clone());
     let committed = Arc::new(Notify::new());
     let office = Office {
         log: Arc::clone(&log),
@@ -55,9 +61,11 @@ pub async fn run(
         metrics: metrics.clone(),
         scheduler,
         news: Arc::clone(&committed),
+        catches_up,
     };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));
-    let consumed = Member { log: Arc::clone(&log), consumer, metrics, leads, committed }.consume(settings.commit_interval, stop).await;
+    let member = Member { log: Arc::clone(&log), consumer, metrics, leads, behind, committed };
+    let consumed = member.consume(settings.commit_interval, stop).await;
     leader.abort();
     // Aborted or done: either way it no longer holds the lake.
     drop(leader.await);
@@ -71,6 +79,7 @@ struct Member {
     consumer: Consumer,
     metrics: Metrics,
     leads: watch::Sender<bool>,
+    behind: watch::Sender<bool>,
     /// Told of each commit.
     committed: Arc<Notify>,
 }
@@ -90,9 +99,11 @@ impl Member {
             };
             let on_turn = &mut |turn: &Turn| {
                 self.metrics.turn_committed(turn);
+                self.behind.send_replace(turn.behind);
                 self.committed.notify_one();
             };
             let step = self.consumer.step(on_turn).await?;
+            self.behind.send_replace(false);
             overtaken = matches!(step, Step::Overtaken(_));
             match step {
                 Step::Committed(records) => {
@@ -139,6 +150,8 @@ struct Office {
     scheduler: Scheduler,
     /// Tells of this member's own commits.
     news: Arc<Notify>,
+    /// Whether this member is behind.
+    catches_up: watch::Receiver<bool>,
 }
 
 impl Office {
@@ -178,7 +191,7 @@ impl Office {
         // Tasks of their own, which end with this call: planning a job holds its task for a good part of a second, and whoever waits
         // beside it in the same one comes to its next step as late. A leader of ten seconds would publish no cut.
         let mut beside = JoinSet::new();
-        beside.spawn(derive(deriver, committed, Arc::clone(&self.news)));
+        beside.spawn(derive(deriver, committed, Arc::clone(&self.news), self.catches_up.clone()));
         beside.spawn(upkeep(lake, never()).map(Ok));
         beside.spawn(measure.map(Ok));
         tokio::select! {
@@ -192,7 +205,12 @@ impl Office {
     }
 }
 
-async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>, news: Arc<Notify>) -> Result<(), ConsumeError> {
+async fn derive(
+    mut deriver: Deriver,
+    committed: Arc<Mutex<Offsets>>,
+    news: Arc<Notify>,
+    mut behind: watch::Receiver<bool>,
+) -> Result<(), ConsumeError> {
     loop {
         let began = Instant::now();
         if let Some(cut) = deriver.step().await? {
@@ -200,7 +218,8 @@ async fn derive(mut deriver: Deriver, committed: Arc<Mutex<Offsets>>, news: Arc<
         }
         // Commits of a backlog come one upon the other, and one look is enough for several.
         tokio::time::sleep(DERIVE_PAUSE.saturating_sub(began.elapsed())).await;
+        drop(timeout(DERIVE_PAUSE_BEHIND.saturating_sub(began.elapsed()), behind.wait_for(|behind| !behind)).await);
         // Whether told or not in time, it is looked at.
-        drop(tokio::time::timeout(DERIVE_PAUSE, news.notified()).await);
+        drop(timeout(DERIVE_PAUSE, news.notified()).await);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
@@ -18,6 +18,17 @@ use crate::grid_store::GridStore;
 /// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 150 MiB of log, and a
 /// backlog is several turns, of which one is decided while another is committed.
 const FETCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes one partition gives at once that say it may hold more: half of what a reader on Kafka reads ahead of a partition.
+const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a backlog worth a commit, which costs tens of milliseconds however little it holds. What is read ahead of large records is
+/// less than this.
+const TURN_BYTES: usize = 32 * 1024 * 1024;
+
+/// Longest time a backlog is gathered for one commit, and the pause before it is looked for more.
+const GATHERING: Duration = Duration::from_millis(250);
+const GATHERING_PAUSE: Duration = Duration::from_millis(5);
 
 /// What is held of a partition that is ours.
 #[derive(Debug, Default)]
@@ -48,6 +59,20 @@ pub(super) struct Pending {
     pub(super) skipped: Offsets,
     /// A partition may hold more than a turn takes.
     pub(super) backlog: bool,
+    /// Bytes of the records.
+    bytes: usize,
+}
+
+impl Pending {
+    /// Takes in what was decided after it.
+    fn extend(&mut self, later: Self) {
+        self.decided.extend(later.decided);
+        for (reached, by) in [(&mut self.offsets, &later.offsets), (&mut self.skipped, &later.skipped)] {
+            by.iter().for_each(|(partition, next)| reached.advance(partition.clone(), next));
+        }
+        self.backlog |= later.backlog;
+        self.bytes += later.bytes;
+    }
 }
 
 impl Reader {
@@ -55,10 +80,21 @@ impl Reader {
         Self { log, partitions: BTreeMap::new(), grids }
     }
 
-    /// Fetches and decides what every partition has; `None` when nothing is new.
+    /// Fetches and decides what every partition has, of a backlog as much as is worth a commit; `None` when nothing is new.
     pub(super) async fn decide(&mut self) -> Result<Option<Pending>, ConsumeError> {
+        let began = Instant::now();
+        let Some(mut pending) = self.decide_what_came().await? else { return Ok(None) };
+        while pending.backlog && pending.bytes < TURN_BYTES && began.elapsed() < GATHERING {
+            tokio::time::sleep(GATHERING_PAUSE).await;
+            let Some(more) = self.decide_what_came().await? else { break };
+            pending.extend(more);
+        }
+        Ok(Some(pending))
+    }
+
+    async fn decide_what_came(&mut self) -> Result<Option<Pending>, ConsumeError> {
         let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
-        let (mut offsets, mut skipped, mut backlog) = (Offsets::default(), Offsets::default(), false);
+        let (mut offsets, mut skipped, mut backlog, mut bytes) = (Offsets::default(), Offsets::default(), false, 0);
         let mut tasks = Vec::new();
         let log = &self.log;
         // All at once: a broker that has nothing for one partition may take its time to say so.
@@ -77,7 +113,9 @@ impl Reader {
             if held.skipped > 0 {
                 skipped.advance(partition.clone(), held.skipped);
             }
-            backlog |= batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>() > FETCH_BYTES_MAX / 2;
+            let given = batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
+            backlog |= given > BACKLOG_BYTES;
+            bytes += given;
             offsets.advance(partition.clone(), batch.next);
             tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(&mut held.state), Arc::clone(&grids)));
         }
@@ -87,7 +125,7 @@ impl Reader {
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
             decided.push(rows);
         }
-        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, backlog }))
+        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, backlog, bytes }))
     }
 
     /// Newest accepted `occurred_at` by source, over the partitions held.
@@ -121,4 +159,49 @@ pub(super) fn check_position(partition: &TopicPartition, next: u64, first: u64, 
         return Err(LogError::BeyondEnd { topic, partition, asked: next, end });
     }
     Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::clock::ManualClock;
+    use contract::log::memory::MemoryLog;
+    use contract::log::{LogLimits, Record, TopicSpec};
+    use contract::topic;
+
+    use super::*;
+
+    /// A reader of one partition that holds so many records of a megabyte.
+    async fn reader(folder: &std::path::Path, megabytes: usize) -> Reader {
+        let clock = ManualClock::at("2026-01-02T00:00:00Z".parse().unwrap());
+        let log = MemoryLog::new(clock, LogLimits::default());
+        let declared = TopicSpec { name: topic::QUARANTINE.into(), partitions: 1, retention_age: None, retention_bytes: None };
+        log.ensure_topic(&declared).await.unwrap();
+        let large = Record::new("city", vec![b'x'; 1_000_000]);
+        log.append(topic::QUARANTINE, vec![large; megabytes]).await.unwrap();
+        let mut reader = Reader::new(Arc::new(log), GridStore::open(folder).unwrap());
+        reader.partitions.insert(TopicPartition::new(topic::QUARANTINE, 0), Held::default());
+        reader
+    }
+
+    #[tokio::test]
+    async fn a_backlog_is_gathered_for_one_commit_and_what_is_none_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut small = reader(folder.path(), 1).await;
+        let pending = small.decide().await.unwrap().unwrap();
+        assert_eq!((pending.decided.len(), pending.backlog), (1, false));
+
+        // Three fetches of one partition, in one turn and in their order.
+        let mut large = reader(folder.path(), 20).await;
+        let pending = large.decide().await.unwrap().unwrap();
+        assert_eq!((pending.decided.len(), pending.backlog, pending.offsets.total()), (3, true, 20));
+        assert!(large.decide().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_turn_has_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = reader(folder.path(), 60).await;
+        let pending = reader.decide().await.unwrap().unwrap();
+        assert!((TURN_BYTES..TURN_BYTES + FETCH_BYTES_MAX).contains(&pending.bytes), "{} bytes", pending.bytes);
+    }
 }

@@ -11,6 +11,8 @@ use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::schema::time_type;
 use datafusion::error::DataFusionError;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use super::gauges::Gauges;
 use super::publish::{Publication, PublishError};
@@ -160,6 +162,8 @@ pub struct Scheduler {
     metrics: Metrics,
     jobs: Vec<Scheduled>,
     log: Option<Arc<dyn EventLog>>,
+    /// Whether the stream is behind, where somebody says so.
+    behind: Option<watch::Receiver<bool>>,
 }
 
 impl Scheduler {
@@ -176,7 +180,7 @@ impl Scheduler {
             took: Duration::ZERO,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
-        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None }
+        Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, behind: None }
     }
 
     /// The same, which also publishes the rows of jobs with a topic into `log`, where that keeps newest values.
@@ -195,6 +199,13 @@ impl Scheduler {
         self
     }
 
+    /// The same, which leaves the machine to the stream while that is behind: then a job runs every [`REST_MAX`] at most.
+    #[must_use]
+    pub fn yielding(mut self, behind: watch::Receiver<bool>) -> Self {
+        self.behind = Some(behind);
+        self
+    }
+
     /// Runs what is due until `stop` resolves. A job that fails is logged, counted and tried again at its next time; the others
     /// go on.
     pub async fn run(&mut self, stop: impl Future<Output = ()>) {
@@ -208,6 +219,10 @@ impl Scheduler {
                 _ = ticks.tick() => {}
             }
             loop {
+                tokio::select! {
+                    () = &mut stop => return,
+                    () = self.give_way() => {}
+                }
                 let began = Instant::now();
                 let rest = match self.most_overdue() {
                     Ok(None) => break,
@@ -222,9 +237,16 @@ impl Scheduler {
                 };
                 tokio::select! {
                     () = &mut stop => return,
-                    () = tokio::time::sleep(rest) => {}
+                    () = sleep(rest) => {}
                 }
             }
+        }
+    }
+
+    /// Waits until the stream has caught up, but not for ever.
+    async fn give_way(&mut self) {
+        if let Some(behind) = &mut self.behind {
+            drop(timeout(REST_MAX, behind.wait_for(|behind| !behind)).await);
         }
     }
 
