@@ -65,5 +65,5 @@ fn what_retention_took_is_named_and_never_jumped_over() {
 #[test]
 fn poison_ends_in_quarantine_and_the_rest_goes_on() {
     let _turn = turn();
-    say(poison::one_in_a_hundred(1, 10_000));
+    say(poison::one_in_a_hundred(1, 10_000, &[&poison::ALL]));
 }
