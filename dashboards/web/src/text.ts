@@ -61,7 +61,7 @@ const WORDS = {
   following: ["榜首", "Top"],
   byCategory: ["按类别", "By category"],
   feeds: ["数据源", "Feeds"],
-  feedsNote: ["最近事件 · 24 小时采纳数", "newest event · events in 24 h"],
+  feedsNote: ["最近事件 · 24 小时到达数", "newest event · arrived in 24 h"],
   noFeeds: ["尚无数据源上报", "No feed has spoken yet"],
   feedLive: ["正常", "live"],
   feedSilent: ["静默", "silent"],
