@@ -199,7 +199,7 @@ impl Scheduler {
         self
     }
 
-    /// The same, which leaves the machine to the stream while that is behind: then a job runs every [`REST_MAX`] at most.
+    /// The same, which leaves the machine to the stream while that is behind: then a job runs every two seconds at most.
     #[must_use]
     pub fn yielding(mut self, behind: watch::Receiver<bool>) -> Self {
         self.behind = Some(behind);
