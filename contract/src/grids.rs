@@ -8,7 +8,7 @@
 //! level as parents is **finer** than it; levels without such a link are ordered by the mean area of their grids.
 //! Identifiers are opaque text and unique over all levels, because an event carries one `grid_id` and no level.
 //! The steps are in files of their own: `source` reads GeoJSON, `shape` judges polygons, `contact` finds neighbours and
-//! overlaps, `level` puts a level together, `locate` finds points, `names` finds addresses, `persist` and `table` write.
+//! overlaps, `level` puts a level together, `locate` finds points by a `raster`, `names` finds addresses, `persist` and `table` write.
 
 mod aliases;
 mod contact;
@@ -18,6 +18,7 @@ mod locate;
 mod names;
 mod persist;
 mod problem;
+mod raster;
 mod shape;
 mod source;
 mod table;

@@ -1,4 +1,7 @@
-//! Which polygon of a level holds a point: boxes first, then the few edges at the point's height.
+//! Which polygon of a level holds a point: a raster says which may, then the few edges at the point's height say which does.
+//!
+//! The raster ([`super::raster`]) answers most points by itself, because most of its cells lie within one polygon. Where too many
+//! polygons meet in one cell, as all the others do where one lies far away, the tree of their boxes is asked.
 //!
 //! Rule for edges: a point is inside if a ray towards the east crosses the boundary an odd number of times, where an edge
 //! includes its lower end but not its upper one, and a point on an edge counts as not crossed. Edges are turned upwards
@@ -9,6 +12,8 @@ use geo::{BoundingRect, MultiPolygon};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 
+use super::raster::{Cell, Raster};
+
 /// Edges a band holds on average: fewer bands make long scans, more make large tables.
 const BAND_EDGES: usize = 4;
 /// Most bands of a polygon; 64 Ki bands of a city 60 km high are a metre each.
@@ -16,7 +21,7 @@ const BANDS_MAX: usize = 1 << 16;
 
 /// Where a point lies in relation to a polygon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Inside,
     OnEdge,
     Outside,
@@ -25,6 +30,7 @@ enum Side {
 /// Finds polygons by point. Places are those of the iterator it was built from.
 #[derive(Debug)]
 pub(super) struct Locator {
+    raster: Raster,
     boxes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
     polygons: Vec<Bands>,
 }
@@ -33,38 +39,50 @@ impl Locator {
     pub(super) fn build<'a>(shapes: impl Iterator<Item = &'a MultiPolygon<f64>>) -> Self {
         let polygons: Vec<Bands> = shapes.map(Bands::build).collect();
         let items = (0..).zip(&polygons).map(|(place, bands)| GeomWithData::new(Rectangle::from_corners(bands.low, bands.high), place));
-        Self { boxes: RTree::bulk_load(items.collect()), polygons }
+        Self { raster: Raster::build(&polygons), boxes: RTree::bulk_load(items.collect()), polygons }
     }
 
     /// The least place whose polygon holds the point.
     pub(super) fn find(&self, lon: f64, lat: f64) -> Option<u32> {
-        let (mut inside, mut on_edge) = (None::<u32>, None::<u32>);
-        let least = |known: Option<u32>, place: u32| Some(known.map_or(place, |known| known.min(place)));
-        for item in self.boxes.locate_in_envelope_intersecting(&AABB::from_point([lon, lat])) {
-            match self.polygons[item.data as usize].side(lon, lat) {
-                Side::Inside => inside = least(inside, item.data),
-                Side::OnEdge => on_edge = least(on_edge, item.data),
-                Side::Outside => {}
+        let side = |place: u32| self.polygons[place as usize].side(lon, lat);
+        match self.raster.at(lon, lat) {
+            Cell::Few(few) => least(few.iter().map(|one| (one.place(), if one.holds_all() { Side::Inside } else { side(one.place()) }))),
+            Cell::Crowded => {
+                let boxes = self.boxes.locate_in_envelope_intersecting(&AABB::from_point([lon, lat]));
+                least(boxes.map(|item| (item.data, side(item.data))))
             }
         }
-        inside.or(on_edge)
     }
+}
+
+/// The least place that holds the point; the least one with the point on its edge where none does.
+fn least(sides: impl Iterator<Item = (u32, Side)>) -> Option<u32> {
+    let (mut inside, mut on_edge) = (None::<u32>, None::<u32>);
+    let lesser = |known: Option<u32>, place: u32| Some(known.map_or(place, |known| known.min(place)));
+    for (place, side) in sides {
+        match side {
+            Side::Inside => inside = lesser(inside, place),
+            Side::OnEdge => on_edge = lesser(on_edge, place),
+            Side::Outside => {}
+        }
+    }
+    inside.or(on_edge)
 }
 
 /// An edge turned upwards: lower end, upper end (from west to east if level).
 #[derive(Debug, Clone, Copy)]
-struct Rising {
-    x: f64,
-    y: f64,
-    to_x: f64,
-    to_y: f64,
+pub(super) struct Rising {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) to_x: f64,
+    pub(super) to_y: f64,
 }
 
 /// The edges of a polygon sorted into bands of equal height; an edge stands in each band it passes.
 #[derive(Debug)]
-struct Bands {
-    low: [f64; 2],
-    high: [f64; 2],
+pub(super) struct Bands {
+    pub(super) low: [f64; 2],
+    pub(super) high: [f64; 2],
     bands_per_degree: f64,
     /// Where each band starts in `edges`; one more than there are bands.
     starts: Vec<u32>,
@@ -105,7 +123,12 @@ impl Bands {
         (((y - self.low[1]) * self.bands_per_degree).max(0.0) as usize).min(count - 1)
     }
 
-    fn side(&self, x: f64, y: f64) -> Side {
+    /// Its edges; one that passes several bands comes with each.
+    pub(super) fn edges(&self) -> &[Rising] {
+        &self.edges
+    }
+
+    pub(super) fn side(&self, x: f64, y: f64) -> Side {
         let band = self.band(y, self.starts.len() - 1);
         let (mut odd, mut on_edge) = (false, false);
         for edge in &self.edges[self.starts[band] as usize..self.starts[band + 1] as usize] {
@@ -170,6 +193,33 @@ mod tests {
         let locator = Locator::build([shape].iter());
         for (x, y, expected) in [(0.5, 0.5, Some(0)), (1.5, 1.5, None), (2.5, 1.5, Some(0)), (5.5, 5.5, Some(0)), (4.0, 4.0, None)] {
             assert_eq!(locator.find(x, y), expected, "({x}, {y})");
+        }
+    }
+
+    /// What the raster says is what every polygon asked one by one says, in a city of triangles, holes and overlaps with one polygon far away.
+    #[test]
+    fn the_raster_answers_what_asking_every_polygon_answers() {
+        let corner = |step: u32, of: u32| f64::from(step * 7919 % of) / f64::from(of);
+        for (count, far) in [(1, false), (9, false), (60, false), (60, true), (400, true)] {
+            let triangle = |step: u32| {
+                let (x, y) = (10.0 * corner(step, 101), 10.0 * corner(step, 89));
+                let (wide, high) = (0.2 + 2.0 * corner(step, 53), 0.2 + 3.0 * corner(step, 31));
+                let triangle: Polygon<f64> = polygon![(x: x, y: y), (x: x + wide, y: y + high / 3.0), (x: x + wide / 4.0, y: y + high)];
+                MultiPolygon::from(triangle)
+            };
+            let mut shapes: Vec<_> =
+                (0..count).map(triangle).chain((0..16).map(|n| square(f64::from(n % 4), f64::from(n / 4), 1.0))).collect();
+            shapes.extend(far.then(|| square(150.0, -60.0, 0.5)));
+            let locator = Locator::build(shapes.iter());
+            let corners = shapes.iter().flat_map(|shape| shape.0[0].exterior().coords()).map(|corner| (corner.x, corner.y));
+            let spread = (0..4000_u32).map(|step| (14.0 * corner(step, 4001) - 1.0, 15.0 * corner(step, 3989) - 1.0));
+            for (x, y) in corners.chain(spread) {
+                let asked = least((0..).zip(&locator.polygons).map(|(place, bands)| {
+                    let boxed = bands.low[0] <= x && x <= bands.high[0] && bands.low[1] <= y && y <= bands.high[1];
+                    (place, if boxed { bands.side(x, y) } else { Side::Outside })
+                }));
+                assert_eq!(locator.find(x, y), asked, "({x}, {y}) of {count}");
+            }
         }
     }
 
