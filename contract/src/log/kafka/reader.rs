@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -40,6 +40,12 @@ const RECORD_OVERHEAD_BYTES: usize = 16;
 
 /// Records taken before others on this thread get a turn: 512 take less than a millisecond.
 const TURN_RECORDS: usize = 512;
+
+/// Memory asked for at once for the keys and values of many records: a piece for each would be two thirds of what taking one costs.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// A record that has a piece of its own: it would leave much of a common one unused, or keep it for long.
+const LARGE_BYTES: usize = PIECE_BYTES / 8;
 
 /// How long what must come may stay away before the broker is asked again what stands.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -130,6 +136,8 @@ struct Reader {
     signal: Arc<Notify>,
     /// Whether the queue goes on at `next`.
     stands: bool,
+    /// Where the bytes of the next records go.
+    piece: BytesMut,
     /// Records taken from the queue and not given yet, and their bytes.
     taken: VecDeque<Stored>,
     taken_bytes: usize,
@@ -215,7 +223,7 @@ impl Reader {
             match queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(message)) => {
-                    let stored = stored(&message);
+                    let stored = stored(&message, &mut self.piece);
                     // An offset below is of a position left before; librdkafka drops those itself, and it costs nothing to be sure.
                     if stored.offset < self.next {
                         continue;
@@ -308,12 +316,22 @@ fn position(at: &At<'_>) -> u64 {
 }
 
 /// A message as a record. Outside producers may leave key and value out: then they are empty.
-fn stored(message: &BorrowedMessage<'_>) -> Stored {
-    let bytes = |part: Option<&[u8]>| part.map_or_else(Bytes::new, Bytes::copy_from_slice);
+fn stored(message: &BorrowedMessage<'_>, piece: &mut BytesMut) -> Stored {
+    let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+    let bytes = key.len() + value.len();
+    let mut own = BytesMut::new();
+    let (room, size) = if bytes < LARGE_BYTES { (piece, PIECE_BYTES) } else { (&mut own, bytes) };
+    if room.capacity() < bytes {
+        *room = BytesMut::with_capacity(size);
+    }
+    room.extend_from_slice(key);
+    room.extend_from_slice(value);
+    let mut value: Bytes = room.split().freeze();
+    let key = value.split_to(key.len());
     Stored {
         offset: message.offset().max(0).cast_unsigned(),
         appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
-        record: Record { key: bytes(message.key()), value: bytes(message.payload()), headers: headers(message) },
+        record: Record { key, value, headers: headers(message) },
     }
 }
 
