@@ -1,7 +1,7 @@
 //! What a consumer takes from the lake when it starts: the ids and watermarks of each partition, and the part of `cells` a
 //! crash left out. Everything is read from committed rows, so it decides after a crash as it decided before.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType}
 use contract::{Offsets, TopicPartition};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deciding::rows::hour_of;
-use deciding::state::{CellKey, PartitionState, Seen};
+use deciding::state::{PartitionState, Seen};
 use futures::StreamExt;
 
 use crate::cells::{self, RECORDS_VERSION};
@@ -38,19 +38,14 @@ pub async fn states(records: &Table, of: &BTreeSet<TopicPartition>) -> Result<BT
         names.join(", ")
     );
     let mut states = BTreeMap::new();
-    let mut names = HashSet::new();
     let mut stream = session(records)?.sql(&rows).await?.execute_stream().await?;
     while let Some(batch) = stream.next().await {
-        remember(&mut states, &mut names, &batch?)?;
+        remember(&mut states, &batch?)?;
     }
     Ok(states)
 }
 
-fn remember(
-    states: &mut BTreeMap<TopicPartition, PartitionState>,
-    names: &mut HashSet<Arc<str>>,
-    batch: &RecordBatch,
-) -> Result<(), ConsumeError> {
+fn remember(states: &mut BTreeMap<TopicPartition, PartitionState>, batch: &RecordBatch) -> Result<(), ConsumeError> {
     let text = |index: usize| arrow::compute::cast(batch.column(index), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from);
     let (topics, sources, ids, grids, categories) = (text(0)?, text(2)?, text(3)?, text(7)?, text(8)?);
     let (topics, sources, ids) = (topics.as_string::<i32>(), sources.as_string::<i32>(), ids.as_string::<i32>());
@@ -61,25 +56,19 @@ fn remember(
     let revisions = batch.column(6).as_primitive::<Int32Type>();
     for row in 0..batch.num_rows() {
         let partition = TopicPartition::new(topics.value(row), partitions.value(row).cast_unsigned());
+        let state = states.entry(partition).or_default();
         let occurred_at = times.value(row);
         let hour = chrono::DateTime::from_timestamp_micros(occurred_at).map_or(0, hour_of);
-        let cell = CellKey { grid_id: name(names, grids, row), category: name(names, categories, row), hour };
+        let cell = state.cell(text_at(grids, row), text_at(categories, row), hour);
         let seen = Seen { body_hash: hashes.value(row), occurred_at, revision: revisions.value(row), cell };
-        states.entry(partition).or_default().remember(sources.value(row), ids.value(row), seen);
+        let source = state.name(sources.value(row));
+        state.remember(source, ids.value(row), seen);
     }
     Ok(())
 }
 
-fn name(names: &mut HashSet<Arc<str>>, column: &StringArray, row: usize) -> Option<Arc<str>> {
-    if column.is_null(row) {
-        return None;
-    }
-    if let Some(known) = names.get(column.value(row)) {
-        return Some(Arc::clone(known));
-    }
-    let name: Arc<str> = column.value(row).into();
-    names.insert(Arc::clone(&name));
-    Some(name)
+fn text_at(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
 }
 
 /// Brings `cells` to the offsets `records` has reached, if a crash fell between their commits.

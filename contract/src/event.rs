@@ -1,14 +1,14 @@
 //! The contract event: the Rust type, its JSON bytes and the rules it must satisfy. Its columns are in [`crate::schema`].
 
+mod attributes;
 mod json;
 mod plain;
 mod text;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::attributes::Attributes;
 pub use self::text::Text;
 use crate::Reason;
 use crate::limits::{AHEAD_SECONDS_MAX, ATTRIBUTES_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
@@ -51,7 +51,7 @@ impl Kind {
 ///
 /// `S` is how its texts are held: of its own, or as [`Text`] where they stand in the bytes it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound(serialize = "S: Serialize + Ord", deserialize = "S: Deserialize<'de> + Ord"))]
+#[serde(deny_unknown_fields, bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de> + AsRef<str>"))]
 #[expect(missing_docs, reason = "each field is described once, in schema::FIELDS, from which tables and JSON Schema take it")]
 pub struct Event<S = String> {
     pub event_id: S,
@@ -96,8 +96,8 @@ pub struct Event<S = String> {
     pub grid_id: Option<S>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<DateTime<Utc>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<S, S>,
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes<S>,
 }
 
 /// Why bytes or a row are not a contract event: which field, and what is wrong with it.
@@ -145,19 +145,20 @@ impl Event {
 }
 
 impl<'a> Event<Text<'a>> {
-    /// As [`Event::from_json`], for an event that is sent on at once: its texts are not copied.
+    /// As [`Event::from_json`], for an event that is sent on at once: its texts are not copied, and it is not moved about.
     ///
     /// # Errors
     /// As [`Event::from_json`].
-    pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent> {
-        let Some(event) = plain::read(bytes) else { return Self::read(bytes, now) };
-        event.check::<true>(now)?;
+    pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Box<Self>, InvalidEvent> {
+        let Some(event) = plain::read(bytes) else { return Self::read(bytes, now).map(Box::new) };
+        // A plain text holds no control character.
+        event.check::<false>(now)?;
         Ok(event)
     }
 }
 
 // Behind the doors above, which are each of one kind of text: so all of it is compiled, and optimized, here and not in the crates that call.
-impl<S: AsRef<str> + Ord> Event<S> {
+impl<S: AsRef<str>> Event<S> {
     fn read<'a>(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Self, InvalidEvent>
     where
         S: Deserialize<'a>,
@@ -219,7 +220,7 @@ impl<S: AsRef<str> + Ord> Event<S> {
                 format!("{} entries, at most {ATTRIBUTES_MAX}", self.attributes.len()),
             ));
         }
-        for (name, text) in &self.attributes {
+        for (name, text) in self.attributes.iter() {
             check_text::<MAY_HOLD_NUL>("attributes", Some(name), ID_BYTES_MAX)?;
             check_text::<MAY_HOLD_NUL>("attributes", Some(text), TEXT_BYTES_MAX)?;
         }

@@ -26,7 +26,7 @@ mod rejection;
 pub mod schema;
 pub mod topic;
 
-pub use event::{Event, InvalidEvent, Kind, Text};
+pub use event::{Attributes, Event, InvalidEvent, Kind, Text};
 pub use offsets::{Offsets, TopicPartition};
 pub use record::{DeliveryRules, Disposition, Envelope, headers};
 pub use rejection::{Reason, Rejection};

@@ -105,7 +105,7 @@ impl Envelope {
         Self::of(event, rules)
     }
 
-    fn of<S: AsRef<str> + Ord>(event: &Event<S>, rules: &DeliveryRules) -> Self {
+    fn of<S: AsRef<str>>(event: &Event<S>, rules: &DeliveryRules) -> Self {
         // Key and value in one piece of memory: this is done for every event, and each piece has its price.
         let mut bytes = Vec::with_capacity(KEY_AND_VALUE_BYTES);
         let [source, id] = topic::key_parts(event);

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use contract::{Event, Kind, Reason, Rejection, schema, topic};
+use contract::{Attributes, Event, Kind, Reason, Rejection, schema, topic};
 
 fn now() -> DateTime<Utc> {
     at("2026-01-15T09:00:00Z")
@@ -57,7 +57,7 @@ fn event(kind: Kind, id: &str) -> Event {
         lat: None,
         grid_id: None,
         deadline_at: None,
-        attributes: BTreeMap::new(),
+        attributes: Attributes::default(),
     }
 }
 

@@ -17,11 +17,10 @@
 //! | what was injected? | `episodes` |
 //! | in which order does it come? | `events` |
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use contract::{DeliveryRules, Event, Kind};
+use contract::{Attributes, DeliveryRules, Event, Kind};
 
 mod calendar;
 mod categories;
@@ -239,7 +238,7 @@ fn bare_event(event_id: String, source: &str, kind: Kind, at: i64) -> Event {
         lat: None,
         grid_id: None,
         deadline_at: None,
-        attributes: BTreeMap::new(),
+        attributes: Attributes::default(),
     }
 }
 

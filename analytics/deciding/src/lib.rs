@@ -4,6 +4,8 @@
 //! decided before. A crate of its own because it runs for every record: here, away from the query engine's generic code, the
 //! highest level of optimization costs seconds.
 
+mod columns;
 mod fingerprint;
+mod names;
 pub mod rows;
 pub mod state;

@@ -4,12 +4,17 @@
 //! answer. Words: the **watermark** of a source is the newest accepted `occurred_at` of it in this partition; the **horizon** is
 //! how far behind the watermark ids are remembered. A feed's lateness never exceeds its horizon, so an event old enough to have
 //! been forgotten is late before anybody could ask whether it is a repeat.
+//!
+//! What is remembered of an event takes 48 bytes, because names are numbers here (see [`crate::names`]).
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use contract::{DeliveryRules, Disposition};
 use hashbrown::HashMap;
+
+pub use crate::names::Name;
+use crate::names::Names;
 
 /// Where an accepted event counts in `cells`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,22 +27,33 @@ pub struct CellKey {
     pub hour: i32,
 }
 
+/// The same by the names of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// The grid, where located.
+    pub grid: Option<Name>,
+    /// The category.
+    pub category: Option<Name>,
+    /// The hour, in hours since 1970, UTC.
+    pub hour: i32,
+}
+
 /// What is decided about an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// What becomes of it.
     pub disposition: Disposition,
     /// 0 for a first body, 1 for the next, …; the standing revision for a duplicate.
     pub revision: i32,
     /// For a revision: the cell the former body counted in, which it leaves.
-    pub leaves: Option<CellKey>,
+    pub leaves: Option<Cell>,
 }
 
 /// What has to be known of an event to decide.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// Its source.
-    pub source: &'a str,
+    pub source: Name,
     /// Its id within the source.
     pub event_id: &'a str,
     /// `occurred_at`, microseconds UTC.
@@ -45,13 +61,13 @@ pub struct Candidate<'a> {
     /// Fingerprint of its body.
     pub body_hash: i64,
     /// Where it counts.
-    pub cell: CellKey,
+    pub cell: Cell,
     /// The feed's rules.
     pub rules: &'a DeliveryRules,
 }
 
 /// What is remembered of an accepted event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// Fingerprint of its newest body.
     pub body_hash: i64,
@@ -60,8 +76,11 @@ pub struct Seen {
     /// Its newest revision.
     pub revision: i32,
     /// Where it counts.
-    pub cell: CellKey,
+    pub cell: Cell,
 }
+
+/// Names a partition keeps, at least, before it is looked which of them nothing remembered has any more.
+const NAMES_KEPT: usize = 65_536;
 
 #[derive(Debug, Default)]
 struct SourceState {
@@ -96,14 +115,32 @@ impl SourceState {
 #[derive(Debug, Default)]
 pub struct PartitionState {
     hashers: (RandomState, RandomState),
-    sources: HashMap<String, SourceState>,
+    names: Names,
+    sources: HashMap<Name, SourceState>,
+    /// Names that were in use when it was last looked.
+    names_in_use: usize,
 }
 
 impl PartitionState {
-    /// Decides an event and remembers it if it is accepted.
-    pub fn decide(&mut self, event: Candidate<'_>) -> Decision {
+    /// The partition's number for a name; good until [`PartitionState::forget`].
+    pub fn name(&mut self, text: &str) -> Name {
+        self.names.name(text)
+    }
+
+    /// Where a cell lies, by the partition's numbers; good until [`PartitionState::forget`].
+    pub fn cell(&mut self, grid_id: Option<&str>, category: Option<&str>, hour: i32) -> Cell {
+        Cell { grid: grid_id.map(|name| self.name(name)), category: category.map(|name| self.name(name)), hour }
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Decides an event and remembers it if it is accepted. `formerly` computes the fingerprint that earlier builds gave its body, which the
+    /// lake may hold; it is asked only where an id comes again with another one.
+    pub fn decide(&mut self, event: Candidate<'_>, formerly: impl FnOnce() -> i64) -> Decision {
         let key = self.key(event.event_id);
-        let source = self.source(event.source);
+        let source = self.sources.entry(event.source).or_default();
         source.horizon_micros = event.rules.deduplication_seconds.map(|seconds| i64::from(seconds) * 1_000_000);
         let behind = source.watermark.map_or(0, |watermark| watermark.saturating_sub(event.occurred_at));
         let beyond = |seconds: Option<u32>| seconds.is_some_and(|seconds| behind > i64::from(seconds) * 1_000_000);
@@ -114,7 +151,7 @@ impl PartitionState {
         // What lies behind the horizon counts as forgotten, whether or not a sweep has dropped it yet.
         let floor = source.floor();
         if let Some(seen) = source.seen.get_mut(&key).filter(|seen| floor.is_none_or(|floor| seen.occurred_at >= floor)) {
-            if seen.body_hash == event.body_hash {
+            if seen.body_hash == event.body_hash || seen.body_hash == formerly() {
                 return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
             }
             let next = Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: seen.revision + 1, cell: event.cell };
@@ -131,24 +168,44 @@ impl PartitionState {
     }
 
     /// Takes over an accepted row of the lake at start; the newest revision of an id wins whatever the order of rows.
-    pub fn remember(&mut self, source: &str, event_id: &str, seen: Seen) {
+    pub fn remember(&mut self, source: Name, event_id: &str, seen: Seen) {
         let key = self.key(event_id);
-        let source = self.source(source);
+        let source = self.sources.entry(source).or_default();
         source.advance(seen.occurred_at);
-        let entry = source.seen.entry(key).or_insert_with(|| seen.clone());
+        let entry = source.seen.entry(key).or_insert(seen);
         if entry.revision < seen.revision {
             *entry = seen;
         }
     }
 
-    /// Forgets ids behind their source's horizon. Changes no decision (see the module's words), so it may run at any time.
+    /// Forgets ids behind their source's horizon, and now and then names nothing has any more, for a feed may bring new ones without end.
+    /// Changes no decision (see the module's words), so it may run at any time between events.
     pub fn forget(&mut self) {
         self.sources.values_mut().for_each(SourceState::forget);
+        if self.names.len() > NAMES_KEPT.max(2 * self.names_in_use) {
+            self.number_anew();
+            self.names_in_use = self.names.len();
+        }
+    }
+
+    /// Gives new numbers to the names that are still in use.
+    fn number_anew(&mut self) {
+        let before = std::mem::take(&mut self.names);
+        let names = &mut self.names;
+        let mut anew = |name: Name| names.name(before.text(name));
+        let of_source = |(name, mut source): (Name, SourceState)| {
+            for seen in source.seen.values_mut() {
+                seen.cell.grid = seen.cell.grid.map(&mut anew);
+                seen.cell.category = seen.cell.category.map(&mut anew);
+            }
+            (anew(name), source)
+        };
+        self.sources = std::mem::take(&mut self.sources).into_iter().map(of_source).collect();
     }
 
     /// Newest accepted `occurred_at` by source, microseconds UTC.
     pub fn watermarks(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.sources.iter().filter_map(|(name, source)| source.watermark.map(|watermark| (name.as_str(), watermark)))
+        self.sources.iter().filter_map(|(name, source)| source.watermark.map(|watermark| (&**self.names.text(*name), watermark)))
     }
 
     /// How many ids are remembered.
@@ -158,10 +215,6 @@ impl PartitionState {
 
     fn key(&self, event_id: &str) -> (u64, u64) {
         (self.hashers.0.hash_one(event_id), self.hashers.1.hash_one(event_id))
-    }
-
-    fn source(&mut self, name: &str) -> &mut SourceState {
-        self.sources.entry_ref(name).or_default()
     }
 }
 
@@ -175,31 +228,43 @@ mod tests {
         DeliveryRules { mapping_version: String::new(), lateness_seconds: lateness, deduplication_seconds: horizon }
     }
 
-    fn candidate<'a>(id: &'a str, at: i64, body: i64, rules: &'a DeliveryRules) -> Candidate<'a> {
-        let cell = CellKey { grid_id: Some("g".into()), category: None, hour: i32::try_from(at / HOUR).unwrap() };
-        Candidate { source: "city", event_id: id, occurred_at: at, body_hash: body, cell, rules }
+    /// Decides an event of one source in one grid.
+    fn decide(state: &mut PartitionState, id: &str, at: i64, body: i64, rules: &DeliveryRules) -> Decision {
+        let cell = state.cell(Some("g"), None, i32::try_from(at / HOUR).unwrap());
+        let candidate = Candidate { source: state.name("city"), event_id: id, occurred_at: at, body_hash: body, cell, rules };
+        state.decide(candidate, || -body)
     }
 
     #[test]
     fn a_repeat_is_a_duplicate_and_a_repeat_with_another_body_a_revision_that_leaves_its_cell() {
         let rules = rules(None, None);
         let mut state = PartitionState::default();
-        assert_eq!(state.decide(candidate("a", HOUR, 1, &rules)).disposition, Disposition::Accepted);
-        assert_eq!(state.decide(candidate("a", HOUR, 1, &rules)).disposition, Disposition::Duplicate);
-        let revision = state.decide(candidate("a", 5 * HOUR, 2, &rules));
+        assert_eq!(decide(&mut state, "a", HOUR, 1, &rules).disposition, Disposition::Accepted);
+        assert_eq!(decide(&mut state, "a", HOUR, 1, &rules).disposition, Disposition::Duplicate);
+        let revision = decide(&mut state, "a", 5 * HOUR, 2, &rules);
         assert_eq!((revision.disposition, revision.revision, revision.leaves.map(|cell| cell.hour)), (Disposition::Accepted, 1, Some(1)));
-        assert_eq!(state.decide(candidate("a", 5 * HOUR, 2, &rules)).revision, 1);
+        assert_eq!(decide(&mut state, "a", 5 * HOUR, 2, &rules).revision, 1);
+    }
+
+    #[test]
+    fn a_repeat_of_what_an_earlier_build_took_in_is_a_duplicate() {
+        let rules = rules(None, None);
+        let mut state = PartitionState::default();
+        let (source, cell) = (state.name("city"), state.cell(None, None, 1));
+        state.remember(source, "a", Seen { body_hash: -1, occurred_at: HOUR, revision: 0, cell });
+        assert_eq!(decide(&mut state, "a", HOUR, 1, &rules).disposition, Disposition::Duplicate);
+        assert_eq!(decide(&mut state, "a", HOUR, 2, &rules).revision, 1);
     }
 
     #[test]
     fn lateness_is_measured_from_the_sources_own_watermark() {
         let hour = rules(Some(3_600), Some(7_200));
         let mut state = PartitionState::default();
-        state.decide(candidate("new", 10 * HOUR, 1, &hour));
-        assert_eq!(state.decide(candidate("just", 9 * HOUR, 1, &hour)).disposition, Disposition::Accepted);
-        assert_eq!(state.decide(candidate("late", 9 * HOUR - 1, 1, &hour)).disposition, Disposition::Late);
+        decide(&mut state, "new", 10 * HOUR, 1, &hour);
+        assert_eq!(decide(&mut state, "just", 9 * HOUR, 1, &hour).disposition, Disposition::Accepted);
+        assert_eq!(decide(&mut state, "late", 9 * HOUR - 1, 1, &hour).disposition, Disposition::Late);
         let never = rules(None, None);
-        assert_eq!(state.decide(candidate("archive", 0, 1, &never)).disposition, Disposition::Accepted);
+        assert_eq!(decide(&mut state, "archive", 0, 1, &never).disposition, Disposition::Accepted);
     }
 
     #[test]
@@ -210,7 +275,7 @@ mod tests {
             // A walk forward in time with repeats from far behind and near behind.
             let at = step * HOUR / 50 - (step % 7) * HOUR / 2;
             let id = format!("e{}", step - (step % 3) * (step % 40));
-            let (one, two) = (plain.decide(candidate(&id, at, step % 2, &hour)), forgetful.decide(candidate(&id, at, step % 2, &hour)));
+            let [one, two] = [&mut plain, &mut forgetful].map(|state| decide(state, &id, at, step % 2, &hour));
             assert_eq!(one, two, "step {step}");
             forgetful.forget();
         }
@@ -218,14 +283,45 @@ mod tests {
     }
 
     #[test]
+    fn names_that_nothing_remembered_has_any_more_are_forgotten() {
+        let hour = rules(None, Some(3_600));
+        let mut state = PartitionState::default();
+        for step in 0..3 * i64::try_from(NAMES_KEPT).unwrap() {
+            let cell = state.cell(Some("g"), Some(&format!("category {step}")), 0);
+            let (source, id) = (state.name("city"), step.to_string());
+            let at = step * HOUR / 1_000;
+            state.decide(Candidate { source, event_id: &id, occurred_at: at, body_hash: 1, cell, rules: &hour }, || 0);
+            if step % 500 == 0 {
+                state.forget();
+                assert!(state.names.len() <= NAMES_KEPT + 500 + 2, "{} names", state.names.len());
+            }
+        }
+        // What is still remembered leaves the cell it counted in, by whatever number.
+        let last = 3 * i64::try_from(NAMES_KEPT).unwrap() - 1;
+        let (source, cell, at) = (state.name("city"), state.cell(Some("g"), Some("another"), 0), last * HOUR / 1_000);
+        let event = Candidate { source, event_id: &last.to_string(), occurred_at: at, body_hash: 2, cell, rules: &hour };
+        let left = state.decide(event, || 0).leaves.unwrap();
+        assert_eq!(
+            (&**state.names.text(left.grid.unwrap()), &**state.names.text(left.category.unwrap())),
+            ("g", format!("category {last}").as_str())
+        );
+    }
+
+    #[test]
     fn remembering_rows_of_the_lake_in_any_order_decides_as_before() {
         let never = rules(None, None);
         let mut state = PartitionState::default();
-        let cell = |hour| CellKey { grid_id: None, category: None, hour };
-        state.remember("city", "a", Seen { body_hash: 22, occurred_at: 2 * HOUR, revision: 1, cell: cell(2) });
-        state.remember("city", "a", Seen { body_hash: 11, occurred_at: HOUR, revision: 0, cell: cell(1) });
-        assert_eq!(state.decide(candidate("a", 2 * HOUR, 22, &never)).disposition, Disposition::Duplicate);
-        assert_eq!(state.decide(candidate("a", HOUR, 11, &never)).revision, 2);
+        let source = state.name("city");
+        let [first, second] = [1, 2].map(|hour| state.cell(None, None, hour));
+        state.remember(source, "a", Seen { body_hash: 22, occurred_at: 2 * HOUR, revision: 1, cell: second });
+        state.remember(source, "a", Seen { body_hash: 11, occurred_at: HOUR, revision: 0, cell: first });
+        assert_eq!(decide(&mut state, "a", 2 * HOUR, 22, &never).disposition, Disposition::Duplicate);
+        assert_eq!(decide(&mut state, "a", HOUR, 11, &never).revision, 2);
         assert_eq!(state.watermarks().collect::<Vec<_>>(), [("city", 2 * HOUR)]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_an_event_is_small() {
+        assert_eq!(size_of::<((u64, u64), Seen)>(), 48);
     }
 }

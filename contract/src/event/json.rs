@@ -9,7 +9,7 @@ use super::Event;
 /// What the usual event takes.
 pub(super) const USUAL_BYTES: usize = 512;
 
-impl<S: AsRef<str> + Ord> Event<S> {
+impl<S: AsRef<str>> Event<S> {
     /// Appends the contract JSON of the event.
     pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"event_id\":");
@@ -55,7 +55,7 @@ impl<S: AsRef<str> + Ord> Event<S> {
         texts(out, &[(",\"grid_id\":", &self.grid_id)]);
         optional(out, ",\"deadline_at\":", self.deadline_at.as_ref(), time);
         let mut before: &[u8] = b",\"attributes\":{";
-        for (name, value) in &self.attributes {
+        for (name, value) in self.attributes.iter() {
             out.extend_from_slice(before);
             text(out, name.as_ref());
             out.push(b':');
@@ -164,7 +164,7 @@ pub(super) mod tests {
                 event_id: ids.0, source: ids.1, kind, occurred_at: times.0, received_at: times.1, deadline_at: times.2,
                 case_id: text(), device_id: text(), stage: text(), channel: text(), request_kind: text(), category: text(),
                 urgency: text(), unit_id: text(), observed_property: text(), value_unit: text(), address: text(), address_id: text(),
-                caller: text(), grid_id: text(), value: numbers[0], lon: numbers[1], lat: numbers[2], attributes,
+                caller: text(), grid_id: text(), value: numbers[0], lon: numbers[1], lat: numbers[2], attributes: attributes.into_iter().collect(),
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The only place that reads a mapping's output columns as contract fields: which columns are legal, of which types, and what a value that does
 //! not fit is refused for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, MapArray, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -10,7 +9,7 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 use contract::schema::{FIELDS, FieldType};
-use contract::{Event, Kind, Reason};
+use contract::{Attributes, Event, Kind, Reason};
 
 use super::{MappingError, coordinates, times};
 use crate::feeds::{CoordinateSystem, Feed};
@@ -226,9 +225,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn attributes(&self, row: usize) -> BTreeMap<String, String> {
+    fn attributes(&self, row: usize) -> Attributes {
         let given = |(name, array): &(String, StringArray)| array.is_valid(row).then(|| (name.clone(), array.value(row).to_owned()));
-        let mut all: BTreeMap<String, String> = self.attributes.iter().filter_map(given).collect();
+        let mut all: Vec<(String, String)> = self.attributes.iter().filter_map(given).collect();
         if let Some(map) = self.attribute_map.as_ref().filter(|map| map.is_valid(row)) {
             let entries = map.value(row);
             let column = |index: usize| as_texts(entries.column(index)).unwrap_or_else(|_| StringArray::new_null(entries.len()));
@@ -236,7 +235,7 @@ impl<'a> Reader<'a> {
             let both = |entry: &usize| keys.is_valid(*entry) && values.is_valid(*entry);
             all.extend((0..entries.len()).filter(both).map(|entry| (keys.value(entry).to_owned(), values.value(entry).to_owned())));
         }
-        all
+        all.into_iter().collect()
     }
 }
 
