@@ -45,8 +45,7 @@ pub fn spec(lake: &Path) -> TableSpec {
         schema: schema(),
         partition_columns: vec!["month".into()],
         bounded_columns: vec!["hour".into()],
-        distinct_columns: Vec::new(),
-        opaque_columns: Vec::new(),
+        written: Vec::new(),
         comment: "Partial sums of events by grid, category, source, kind and hour; add them up / 网格小时累计（需求和）".into(),
     }
 }

@@ -24,9 +24,10 @@ use deciding::rows::{CellParts, Decided, Tally};
 
 use crate::cells;
 use crate::cut::Cut;
+use crate::derive::own::{OwnCommit, OwnCommits};
 use crate::grid_store::GridStore;
-use crate::lake::delta::{Change, Table};
-use crate::lake::{LakeError, Positions, TableSpec};
+use crate::lake::delta::{Change, Committed, Table};
+use crate::lake::{LakeError, Positions, TableSpec, Written};
 use crate::metrics::chain;
 use crate::{recover, relocate};
 
@@ -53,13 +54,40 @@ pub fn records_spec(lake: &Path) -> TableSpec {
         schema: contract::schema::record_schema(),
         partition_columns: vec!["disposition".into(), "month".into()],
         bounded_columns: ["occurred_at", "log_partition", "log_offset", "revision"].map(Into::into).into(),
-        distinct_columns: ["event_id", "occurred_at", "case_id", "address", "caller", "lon", "lat", "log_offset", "body_hash"]
-            .map(Into::into)
-            .into(),
-        // Refused records, whole: each is different and may be a megabyte.
-        opaque_columns: vec!["payload".into()],
+        written: written(),
         comment: "One row for every record of the log, whatever became of it / 日志中每条记录一行，含处置结果".into(),
     }
+}
+
+/// How the columns of `records` are written: this is paid for every event, and by [`crate::lake::compact`] once more.
+fn written() -> Vec<(&'static str, Written)> {
+    let of = |written: Written, columns: &[&'static str]| columns.iter().map(|column| (*column, written)).collect::<Vec<_>>();
+    [
+        of(Written::Rising, &["occurred_at", "ingested_at", "log_offset"]),
+        of(Written::Distinct, &["event_id", "case_id", "lon", "lat"]),
+        of(
+            Written::Names,
+            &[
+                "stage",
+                "channel",
+                "request_kind",
+                "category",
+                "urgency",
+                "unit_id",
+                "observed_property",
+                "value_unit",
+                "grid_id",
+                "attributes.key_value.key",
+                "attributes.key_value.value",
+                "log_topic",
+                "mapping_version",
+                "located_by",
+            ],
+        ),
+        // Of refused records the payload, whole: each is different and may be a megabyte.
+        of(Written::Opaque, &["address", "caller", "body_hash", "payload"]),
+    ]
+    .concat()
 }
 
 /// What went wrong while consuming.

@@ -56,12 +56,23 @@ pub struct TableSpec {
     /// Columns whose least and greatest value in each file the table's log says, for programs that skip files by them. Everything said
     /// there is read with every commit, so they are few.
     pub bounded_columns: Vec<String>,
-    /// Columns in which a value seldom comes twice: written without a dictionary, which would hold them all once more.
-    pub distinct_columns: Vec<String>,
-    /// Columns nobody looks for by value: written without dictionary and bounds.
-    pub opaque_columns: Vec<String>,
+    /// How columns are written that are not simply written with a dictionary and bounds; a part of a column by its path.
+    pub written: Vec<(&'static str, Written)>,
     /// What one row is.
     pub comment: String,
+}
+
+/// How a column is written into its files. Any of them is read by every program that reads Parquet; what differs is what writing costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A value seldom comes twice: without a dictionary, which would hold them all once more.
+    Distinct,
+    /// Mostly each a little above the one before: as differences, of which few bits are left.
+    Rising,
+    /// A few names in any order: without bounds, by which no file or page could be skipped.
+    Names,
+    /// Neither sought by value nor seen twice: without dictionary and bounds.
+    Opaque,
 }
 
 /// Named positions committed with the rows; they only grow.

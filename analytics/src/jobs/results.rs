@@ -43,8 +43,7 @@ fn spec(lake: &Path, job: &str, schema: SchemaRef) -> TableSpec {
         schema,
         partition_columns: vec![RUN.to_owned()],
         bounded_columns: vec!["as_of".to_owned()],
-        distinct_columns: Vec::new(),
-        opaque_columns: Vec::new(),
+        written: Vec::new(),
         comment: format!("Results of job {job}, one partition a run / 任务 {job} 的结果"),
     }
 }

@@ -9,6 +9,7 @@ use deltalake_core::kernel::transaction::{CommitBuilder, CommitConflictError, Co
 use deltalake_core::kernel::{Action, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 
+use super::write::Packing;
 use super::{Table, spec_name, store_error};
 use crate::lake::compact::TARGET_BYTES;
 use crate::lake::{DataFile, LakeError, Positions};
@@ -36,14 +37,17 @@ impl Table {
     /// # Errors
     /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions, [`LakeError::Crowded`] where
     /// others committed all the time; otherwise the store's failure. Nothing is committed then.
-    pub async fn commit(&mut self, change: Change) -> Result<u64, LakeError> {
+    pub async fn commit(&mut self, change: Change) -> Result<Committed, LakeError> {
         let name = spec_name(&self.spec);
-        let mut actions = self.write(change.rows).await.map_err(|source| store_error(&name, "write rows of", source))?;
-        if change.rearranges_only {
-            for action in &mut actions {
-                if let Action::Add(add) = action {
-                    add.data_change = false;
-                }
+        let mut actions = self
+            .write(change.rows, if change.rearranges_only { Packing::Close } else { Packing::Quick })
+            .await
+            .map_err(|source| store_error(&name, "write rows of", source))?;
+        let mut files = Vec::with_capacity(actions.len());
+        for action in &mut actions {
+            if let Action::Add(add) = action {
+                add.data_change = !change.rearranges_only;
+                files.push(add.path.clone());
             }
         }
         actions.extend(change.remove.iter().map(|file| Action::Remove(self.removal(file, !change.rearranges_only))));

@@ -6,13 +6,13 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::partition;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::Action;
-use deltalake_core::parquet::basic::{Compression, ZstdLevel};
-use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use deltalake_core::parquet::basic::{Compression, Encoding, ZstdLevel};
+use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use deltalake_core::parquet::schema::types::ColumnPath;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter, WriteMode};
 
 use super::Table;
-use crate::lake::TableSpec;
+use crate::lake::{TableSpec, Written};
 
 /// Rows of one partition that lie together, on the average of a batch, for them to be written where they lie; where they are fewer the
 /// batch is sorted apart, which copies it.
@@ -20,11 +20,11 @@ const STRETCH_ROWS: usize = 8;
 
 impl Table {
     /// Writes rows into files; answers what adds them to the table.
-    pub(super) async fn write(&self, rows: Vec<RecordBatch>) -> Result<Vec<Action>, DeltaTableError> {
+    pub(super) async fn write(&self, rows: Vec<RecordBatch>, packing: Packing) -> Result<Vec<Action>, DeltaTableError> {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Vec::new());
         }
-        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties(&self.spec));
+        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties(&self.spec, packing));
         let schema = writer.arrow_schema();
         let of_table = |batch: RecordBatch| {
             let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
@@ -65,18 +65,36 @@ fn stretches(batch: &RecordBatch, columns: &[String]) -> Option<Vec<(RecordBatch
     few.then(|| ranges.into_iter().map(stretch).collect())
 }
 
-/// zstd at its quickest level: a third smaller than snappy at about the same speed on the text columns here.
-fn writer_properties(spec: &TableSpec) -> WriterProperties {
-    let packed = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")));
-    let distinct = spec
-        .distinct_columns
-        .iter()
-        .fold(packed, |properties, column| properties.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false));
-    let opaque = spec.opaque_columns.iter().fold(distinct, |properties, column| {
-        let column = ColumnPath::from(column.as_str());
-        properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None)
-    });
-    opaque.build()
+/// How closely files are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Snappy, for files that compaction writes anew before long.
+    Quick,
+    /// zstd at its quickest level, a third smaller, for files that stay.
+    Close,
+}
+
+fn writer_properties(spec: &TableSpec, packing: Packing) -> WriterProperties {
+    let compression = match packing {
+        Packing::Quick => Compression::SNAPPY,
+        Packing::Close => Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")),
+    };
+    let packed = WriterProperties::builder().set_compression(compression);
+    let column = |properties: WriterPropertiesBuilder, (path, written): &(&str, Written)| {
+        let path = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
+        let properties = match written {
+            Written::Names | Written::Opaque => properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
+            Written::Distinct | Written::Rising => properties,
+        };
+        match written {
+            Written::Names => properties,
+            Written::Distinct | Written::Opaque => properties.set_column_dictionary_enabled(path, false),
+            Written::Rising => {
+                properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
+            }
+        }
+    };
+    spec.written.iter().fold(packed, column).build()
 }
 
 #[cfg(test)]
