@@ -75,6 +75,14 @@ fn order(key: &(Arc<str>, Kind, CellKey)) -> (i32, Kind, &str, Option<&str>, Opt
     (key.2.hour, key.1, &key.0, key.2.grid_id.as_deref(), key.2.category.as_deref())
 }
 
+/// Adds parts to others.
+pub(crate) fn add(all: &mut CellParts, parts: CellParts) {
+    for (key, (events, voices)) in parts {
+        let sums = all.entry(key).or_default();
+        *sums = (sums.0 + events, sums.1 + voices);
+    }
+}
+
 /// What rows come to that are not in `cells` yet.
 #[derive(Debug, Default)]
 pub struct Missing {

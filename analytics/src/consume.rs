@@ -182,6 +182,8 @@ pub struct Consumer {
     records: Table,
     /// `None` where several processes share the partitions and one of them derives the cells (see [`crate::derive`]).
     cells: Option<Table>,
+    /// What is committed here, for who derives here.
+    own: Arc<OwnCommits>,
     lake: PathBuf,
     clock: Arc<dyn Clock>,
     offsets: Offsets,
@@ -218,7 +220,13 @@ impl Consumer {
         let records = Table::open(records_spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
-        Ok(Self { reader: Reader::new(log, grids), records, cells: None, lake: lake.to_owned(), clock, offsets, skipped, cut })
+        let (cells, own) = (None, Arc::default());
+        Ok(Self { reader: Reader::new(log, grids), records, cells, own, lake: lake.to_owned(), clock, offsets, skipped, cut })
+    }
+
+    /// What is committed here, for a [`crate::derive::Deriver`] of this process.
+    pub fn own_commits(&self) -> Arc<OwnCommits> {
+        Arc::clone(&self.own)
     }
 
     /// Lets go of partitions that are no longer ours and takes over those that have become ours.
@@ -323,8 +331,10 @@ impl Consumer {
             let reader = &mut self.reader;
             let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
-            let (next, turn) =
-                tokio::join!(decide, commit(&mut self.records, self.cells.as_mut(), batch, &mut self.offsets, &mut self.skipped));
+            let (next, turn) = tokio::join!(
+                decide,
+                commit(&mut self.records, self.cells.as_mut(), &self.own, batch, &mut self.offsets, &mut self.skipped)
+            );
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
@@ -418,6 +428,7 @@ impl Consumer {
 async fn commit(
     records: &mut Table,
     cells: Option<&mut Table>,
+    own: &OwnCommits,
     batch: Pending,
     offsets: &mut Offsets,
     skipped: &mut Offsets,
@@ -434,11 +445,19 @@ async fn commit(
     let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
     let moved = positions.clone().into_iter().chain(skips_moved).collect();
     // Laid out while the records are written.
-    let laid_out = cells.is_some().then(|| tokio::task::spawn_blocking(|| cells::batch(&merged(parts))));
-    let version = records.commit(Change { rows, positions: moved, ..Change::default() }).await?;
-    if let Some((cells, rows)) = cells.zip(laid_out) {
-        positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
-        cells.commit(Change { rows: vec![rows.await?], positions, ..Change::default() }).await?;
+    let lays_out = cells.is_some();
+    let adding_up = tokio::task::spawn_blocking(move || {
+        let parts = merged(parts);
+        (lays_out.then(|| cells::batch(&parts)), parts)
+    });
+    let Committed { version, files } = records.commit(Change { rows, positions: moved, ..Change::default() }).await?;
+    let (laid_out, parts) = adding_up.await?;
+    match cells {
+        Some(cells) => {
+            positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
+            cells.commit(Change { rows: laid_out.into_iter().collect(), positions, ..Change::default() }).await?;
+        }
+        None => own.add(|| OwnCommit { version, files, parts, newest: newest(&tallies) }),
     }
     for (moved, by) in [(&mut *offsets, &reached), (skipped, &skips)] {
         by.iter().for_each(|(partition, next)| moved.advance(partition.clone(), next));
@@ -449,11 +468,18 @@ async fn commit(
 /// The parts of several partitions as one.
 fn merged(parts: Vec<CellParts>) -> CellParts {
     let mut all = CellParts::new();
-    for (key, (events, voices)) in parts.into_iter().flatten() {
-        let sums = all.entry(key).or_default();
-        *sums = (sums.0 + events, sums.1 + voices);
-    }
+    parts.into_iter().for_each(|parts| cells::add(&mut all, parts));
     all
+}
+
+/// Newest accepted `occurred_at` by source.
+fn newest(tallies: &[Tally]) -> BTreeMap<String, DateTime<Utc>> {
+    let mut newest = BTreeMap::new();
+    for (source, micros) in tallies.iter().flat_map(|tally| &tally.newest) {
+        let at = DateTime::from_timestamp_micros(*micros).unwrap_or_default();
+        cells::later(&mut newest, source.to_string(), at);
+    }
+    newest
 }
 
 /// Offsets as positions of a commit.

@@ -2,7 +2,8 @@
 //!
 //! Writers of a group commit `records` side by side, so no two versions of the tables would ever cover the same offsets if each
 //! wrote its own cells. Here one process takes the newest version of `records`, computes the cells of the rows that are new in it,
-//! and publishes the cut; every cut is then one that `records` really had. If two processes believe they are that one, the second
+//! and publishes the cut; every cut is then one that `records` really had. What it committed itself it has decided itself ([`own`]), so
+//! only the files of other members are read. If two processes believe they are that one, the second
 //! commit to `cells` is refused (its position `records` was moved), and nothing is published.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,15 +21,21 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::cells::{self, Missing, RECORDS_VERSION};
 use crate::consume::{ConsumeError, position_name, positions, positions_of, records_spec, skipped_name};
 use crate::cut::Cut;
-use crate::lake::Snapshot;
 use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
+use crate::lake::{DataFile, Snapshot};
+
+pub mod own;
+
+use own::{OwnCommit, OwnCommits};
 
 /// Follows `records` and derives what belongs to it.
 #[derive(Debug)]
 pub struct Deriver {
     lake: PathBuf,
     clock: Arc<dyn Clock>,
+    own: Arc<OwnCommits>,
+    begun: u64,
     runtime: Arc<RuntimeEnv>,
     partitions: BTreeSet<TopicPartition>,
     records: Table,
@@ -63,11 +70,11 @@ fn watermarks(lake: &Path, partitions: &BTreeSet<TopicPartition>) -> (BTreeMap<S
 }
 
 impl Deriver {
-    /// Takes from the lake how far the cells have come.
+    /// Takes from the lake how far the cells have come; `own` is where this process says what it commits.
     ///
     /// # Errors
     /// The lake or the log cannot be read.
-    pub async fn open(log: &dyn EventLog, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
+    pub async fn open(log: &dyn EventLog, lake: &Path, clock: Arc<dyn Clock>, own: Arc<OwnCommits>) -> Result<Self, ConsumeError> {
         let records = Table::open(records_spec(lake)).await?;
         let mut cells = Table::open(cells::spec(lake)).await?;
         let partitions = every_partition(log, &topic::ALL).await?;
@@ -77,7 +84,9 @@ impl Deriver {
         cells.position(RECORDS_VERSION).await?;
         let (watermarks, watched) = watermarks(lake, &partitions);
         let (runtime, version, files, cut) = (Arc::new(RuntimeEnv::default()), None, HashSet::new(), None);
-        Ok(Self { lake: lake.to_owned(), clock, runtime, partitions, records, cells, covered, watermarks, watched, version, files, cut })
+        let begun = own.begin();
+        let lake = lake.to_owned();
+        Ok(Self { lake, clock, own, begun, runtime, partitions, records, cells, covered, watermarks, watched, version, files, cut })
     }
 
     /// Brings cells and cut to the newest version of `records`; `None` when there is no newer one.
@@ -93,17 +102,30 @@ impl Deriver {
         }
         let reached = positions_of(&mut self.records, &self.partitions).await?;
         let snapshot = self.records.snapshot()?;
-        let session = self.session(&snapshot)?;
         // Watermarks and cells stand together except where another process began one of them.
         let together = self.watched == self.covered;
-        if !together {
-            self.advance_watermarks(&session, &reached).await?;
+        let own = self.own_commits(&snapshot, together);
+        let known: HashSet<&str> = own.iter().flat_map(|commit| &commit.files).map(String::as_str).collect();
+        let added: Arc<[_]> =
+            snapshot.files.iter().filter(|file| !self.files.contains(&file.path) && !known.contains(file.path.as_str())).cloned().collect();
+        let reads = !(together && added.is_empty());
+        let session = if reads { Some(self.session(&snapshot, added)?) } else { None };
+        if let Some(session) = session.as_ref().filter(|_| !together) {
+            self.advance_watermarks(session, &reached).await?;
         }
         if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
-            let Missing { parts, newest } = cells::missing(&session, &self.covered, &reached).await?;
+            let Missing { mut parts, newest } = match &session {
+                Some(session) => cells::missing(session, &self.covered, &reached).await?,
+                None => Missing::default(),
+            };
             if together {
                 self.take_newest(newest, &reached);
             }
+            for OwnCommit { parts: of_commit, newest, .. } in own {
+                cells::add(&mut parts, of_commit);
+                self.take_newest(newest, &reached);
+            }
+            parts.retain(|_, sums| *sums != (0, 0));
             let mut positions = positions(&reached);
             positions.insert(RECORDS_VERSION.to_owned(), snapshot.version.cast_signed());
             self.cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
@@ -123,6 +145,7 @@ impl Deriver {
         tracing::debug!(
             records = cut.records,
             cells = cut.cells,
+            reads,
             took_ms = began.elapsed().as_millis(),
             "derived cells and published the cut"
         );
@@ -141,10 +164,18 @@ impl Deriver {
         Ok(())
     }
 
-    /// `records` at its newest version, and as `added` its files that were not there at the former cut.
-    fn session(&self, snapshot: &Snapshot) -> Result<SessionContext, ConsumeError> {
+    /// What this process committed since the former cut; nothing where its rows have to be read all the same: at the first cut, where
+    /// watermarks are read, and where upkeep has already put some of them into other files.
+    fn own_commits(&self, snapshot: &Snapshot, together: bool) -> Vec<OwnCommit> {
+        let own = self.own.take(self.version.unwrap_or(snapshot.version), snapshot.version);
+        let present: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let stands = own.iter().flat_map(|commit| &commit.files).all(|file| present.contains(file.as_str()));
+        if together && stands { own } else { Vec::new() }
+    }
+
+    /// `records` at its newest version, and as `added` the files of it that are to be read.
+    fn session(&self, snapshot: &Snapshot, added: Arc<[DataFile]>) -> Result<SessionContext, ConsumeError> {
         let session = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(2), Arc::clone(&self.runtime));
-        let added: Arc<[_]> = snapshot.files.iter().filter(|file| !self.files.contains(&file.path)).cloned().collect();
         let added = Snapshot { files: added, ..snapshot.clone() };
         session.register_table("records", Arc::new(PinnedTable::new(snapshot.clone(), Some("occurred_at"))))?;
         session.register_table("added", Arc::new(PinnedTable::new(added, Some("occurred_at"))))?;
@@ -173,5 +204,11 @@ impl Deriver {
             total += self.records.position(&skipped_name(partition)).await?.map_or(0, i64::cast_unsigned);
         }
         Ok(total)
+    }
+}
+
+impl Drop for Deriver {
+    fn drop(&mut self) {
+        self.own.end(self.begun);
     }
 }

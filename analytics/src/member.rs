@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
 use crate::derive::Deriver;
+use crate::derive::own::OwnCommits;
 use crate::engine::{EngineError, EngineSettings, measure, offsets_of, stopped, upkeep};
 use crate::jobs::Job;
 use crate::jobs::run::Scheduler;
@@ -53,7 +54,7 @@ pub async fn run(
     let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
         .publishing(Arc::clone(&log))
         .yielding(catches_up.clone());
-    let committed = Arc::new(Notify::new());
+    let (committed, own) = (Arc::new(Notify::new()), consumer.own_commits());
     let office = Office {
         log: Arc::clone(&log),
         settings: settings.clone(),
@@ -61,6 +62,7 @@ pub async fn run(
         metrics: metrics.clone(),
         scheduler,
         news: Arc::clone(&committed),
+        own,
         catches_up,
     };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));
@@ -150,6 +152,7 @@ struct Office {
     scheduler: Scheduler,
     /// Tells of this member's own commits.
     news: Arc<Notify>,
+    own: Arc<OwnCommits>,
     /// Whether this member is behind.
     catches_up: watch::Receiver<bool>,
 }
@@ -184,7 +187,7 @@ impl Office {
     }
 
     async fn hold(&mut self) -> Result<(), ConsumeError> {
-        let deriver = Deriver::open(self.log.as_ref(), &self.settings.lake, Arc::clone(&self.clock)).await?;
+        let deriver = Deriver::open(self.log.as_ref(), &self.settings.lake, Arc::clone(&self.clock), Arc::clone(&self.own)).await?;
         let committed = Arc::new(Mutex::new(Offsets::default()));
         let (lake, never) = (self.settings.lake.clone(), std::future::pending::<()>);
         let measure = measure(Arc::clone(&self.log), lake.clone(), Arc::clone(&committed), self.metrics.clone(), never());

@@ -19,7 +19,7 @@ mod create;
 mod upkeep;
 mod write;
 
-pub use commit::Change;
+pub use commit::{Change, Committed};
 use create::{check_columns, create};
 
 /// A table of the lake, open for reading and writing.

@@ -31,8 +31,17 @@ pub struct Change {
     pub rearranges_only: bool,
 }
 
+/// What a commit came to.
+#[derive(Debug)]
+pub struct Committed {
+    /// The new version.
+    pub version: u64,
+    /// Paths of the files it added, below the table's folder.
+    pub files: Vec<String>,
+}
+
 impl Table {
-    /// Commits rows, removals and positions together; answers the new version.
+    /// Commits rows, removals and positions together.
     ///
     /// # Errors
     /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions, [`LakeError::Crowded`] where
@@ -85,7 +94,7 @@ impl Table {
         if !learned.map_err(|source| store_error(&name, "read back the commit to", source))? {
             self.known.clear();
         }
-        Ok(done.version())
+        Ok(Committed { version: done.version(), files })
     }
 
     fn removal(&self, file: &DataFile, data_change: bool) -> Remove {
