@@ -62,6 +62,9 @@ pub struct DeliveryRules {
 impl DeliveryRules {
     /// Reads the rules from a record's headers; what cannot be read counts as absent.
     pub fn from_record(record: &Record) -> Self {
+        if record.headers.is_empty() {
+            return Self::default();
+        }
         let seconds = |name| record.header(name).and_then(|value| value.parse().ok());
         Self {
             mapping_version: record.header(headers::MAPPING_VERSION).unwrap_or_default().to_owned(),
