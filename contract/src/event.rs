@@ -119,6 +119,38 @@ impl InvalidEvent {
     }
 }
 
+impl<S> Event<S> {
+    /// An event of which no more is known.
+    pub const fn new(event_id: S, source: S, kind: Kind, occurred_at: DateTime<Utc>) -> Self {
+        Self {
+            event_id,
+            source,
+            kind,
+            occurred_at,
+            received_at: None,
+            case_id: None,
+            device_id: None,
+            stage: None,
+            channel: None,
+            request_kind: None,
+            category: None,
+            urgency: None,
+            unit_id: None,
+            observed_property: None,
+            value: None,
+            value_unit: None,
+            address: None,
+            address_id: None,
+            caller: None,
+            lon: None,
+            lat: None,
+            grid_id: None,
+            deadline_at: None,
+            attributes: Attributes::new(),
+        }
+    }
+}
+
 impl Event {
     /// The contract JSON of the event: one line, absent fields left out, times in UTC.
     pub fn to_json(&self) -> Vec<u8> {

@@ -21,6 +21,7 @@ pub mod grids;
 pub mod limits;
 pub mod log;
 mod offsets;
+mod pieces;
 mod record;
 mod rejection;
 pub mod schema;
@@ -28,5 +29,5 @@ pub mod topic;
 
 pub use event::{Attributes, Event, InvalidEvent, Kind, Text};
 pub use offsets::{Offsets, TopicPartition};
-pub use record::{DeliveryRules, Disposition, Envelope, headers};
+pub use record::{DeliveryRules, Disposition, Envelope, Room, headers};
 pub use rejection::{Reason, Rejection};

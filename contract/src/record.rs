@@ -4,10 +4,19 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::Record;
+use crate::pieces::Pieces;
 use crate::{Event, Rejection, Text, topic};
 
-/// What key and value of the usual event take, so that their memory is asked for once.
-const KEY_AND_VALUE_BYTES: usize = 512;
+/// What the JSON of the usual event takes, so that its memory is asked for once.
+const VALUE_BYTES: usize = 512;
+
+/// Where the bytes of records are put together. Those of one request share it: memory of its own for each record has its price.
+#[derive(Debug, Default)]
+pub struct Room {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    pieces: Pieces,
+}
 
 /// What became of a record of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,25 +109,26 @@ pub struct Envelope {
 impl Envelope {
     /// An event, under its kind's topic and its case's or device's key (D4).
     pub fn event(event: &Event, rules: &DeliveryRules) -> Self {
-        Self::of(event, rules)
+        let mut value = Vec::with_capacity(VALUE_BYTES);
+        event.write_json(&mut value);
+        Self::of(event, topic::key(event).into(), value.into(), rules)
     }
 
-    /// As [`Envelope::event`], of an event whose texts stand elsewhere.
-    pub fn event_in_place(event: &Event<Text<'_>>, rules: &DeliveryRules) -> Self {
-        Self::of(event, rules)
-    }
-
-    fn of<S: AsRef<str>>(event: &Event<S>, rules: &DeliveryRules) -> Self {
-        // Key and value in one piece of memory: this is done for every event, and each piece has its price.
-        let mut bytes = Vec::with_capacity(KEY_AND_VALUE_BYTES);
+    /// As [`Envelope::event`], of an event whose texts stand elsewhere, with others in one room.
+    pub fn event_in_place(event: &Event<Text<'_>>, rules: &DeliveryRules, room: &mut Room) -> Self {
+        let Room { key, value, pieces } = room;
+        key.clear();
+        value.clear();
         let [source, id] = topic::key_parts(event);
-        bytes.extend_from_slice(source.as_bytes());
-        bytes.push(b'/');
-        bytes.extend_from_slice(id.as_bytes());
-        let key_bytes = bytes.len();
-        event.write_json(&mut bytes);
-        let mut value = Bytes::from(bytes);
-        let key = value.split_to(key_bytes);
+        key.extend_from_slice(source.as_bytes());
+        key.push(b'/');
+        key.extend_from_slice(id.as_bytes());
+        event.write_json(value);
+        let (key, value) = pieces.keep(key, value);
+        Self::of(event, key, value, rules)
+    }
+
+    fn of<S>(event: &Event<S>, key: Bytes, value: Bytes, rules: &DeliveryRules) -> Self {
         Self { topic: topic::of_kind(event.kind), record: Record { key, value, headers: rules.to_headers() } }
     }
 

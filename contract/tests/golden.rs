@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use contract::{Attributes, Event, Kind, Reason, Rejection, schema, topic};
+use contract::{Event, Kind, Reason, Rejection, schema, topic};
 
 fn now() -> DateTime<Utc> {
     at("2026-01-15T09:00:00Z")
@@ -33,32 +33,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn event(kind: Kind, id: &str) -> Event {
-    Event {
-        event_id: id.to_owned(),
-        source: "city".to_owned(),
-        kind,
-        occurred_at: at("2026-01-15T08:30:00.123456+08:00"),
-        received_at: None,
-        case_id: None,
-        device_id: None,
-        stage: None,
-        channel: None,
-        request_kind: None,
-        category: None,
-        urgency: None,
-        unit_id: None,
-        observed_property: None,
-        value: None,
-        value_unit: None,
-        address: None,
-        address_id: None,
-        caller: None,
-        lon: None,
-        lat: None,
-        grid_id: None,
-        deadline_at: None,
-        attributes: Attributes::default(),
-    }
+    Event::new(id.to_owned(), "city".to_owned(), kind, at("2026-01-15T08:30:00.123456+08:00"))
 }
 
 fn some(text: &str) -> Option<String> {

@@ -20,7 +20,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use contract::{Attributes, DeliveryRules, Event, Kind};
+use contract::{DeliveryRules, Event, Kind};
 
 mod calendar;
 mod categories;
@@ -214,32 +214,7 @@ impl City {
 
 /// An event with what every event has.
 fn bare_event(event_id: String, source: &str, kind: Kind, at: i64) -> Event {
-    Event {
-        event_id,
-        source: source.to_owned(),
-        kind,
-        occurred_at: instant(at),
-        received_at: None,
-        case_id: None,
-        device_id: None,
-        stage: None,
-        channel: None,
-        request_kind: None,
-        category: None,
-        urgency: None,
-        unit_id: None,
-        observed_property: None,
-        value: None,
-        value_unit: None,
-        address: None,
-        address_id: None,
-        caller: None,
-        lon: None,
-        lat: None,
-        grid_id: None,
-        deadline_at: None,
-        attributes: Attributes::default(),
-    }
+    Event::new(event_id, source.to_owned(), kind, instant(at))
 }
 
 /// An instant of the city's whole seconds; ranges are given as instants, so what lies between them is one, too.

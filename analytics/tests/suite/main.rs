@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails where it stands")]
 
 mod backtest;
+mod derived;
 mod functions;
 mod jobs;
 mod orders;

@@ -13,6 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Attributes<S = String>(Vec<(S, S)>);
 
 impl<S> Attributes<S> {
+    /// None.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.0.len()
@@ -65,7 +70,7 @@ impl<S: AsRef<str>> Attributes<S> {
 
 impl<S> Default for Attributes<S> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self::new()
     }
 }
 

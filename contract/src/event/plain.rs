@@ -12,42 +12,15 @@ use super::{Attributes, Event, Kind};
 /// reading some of its fields.
 pub(super) fn read(bytes: &[u8]) -> Option<Box<Event<Text<'_>>>> {
     let mut scan = Scan { text: std::str::from_utf8(bytes).ok()?, at: 0 };
-    let mut fields = Fields { event: Box::new(blank()), found: Found::default() };
+    let mut fields = Fields {
+        event: Box::new(Event::new(Text::from(""), Text::from(""), Kind::CaseStep, DateTime::UNIX_EPOCH)),
+        found: Found::default(),
+    };
     scan.fields(|scan, name| fields.take(scan, name))?;
     scan.blanks();
     let found = &fields.found;
     let whole = found.event_id && found.source && found.kind && found.occurred_at;
     (whole && scan.at == bytes.len()).then_some(fields.event)
-}
-
-/// An event of which nothing is known.
-fn blank<'a>() -> Event<Text<'a>> {
-    Event {
-        event_id: Text::from(""),
-        source: Text::from(""),
-        kind: Kind::CaseStep,
-        occurred_at: DateTime::UNIX_EPOCH,
-        received_at: None,
-        case_id: None,
-        device_id: None,
-        stage: None,
-        channel: None,
-        request_kind: None,
-        category: None,
-        urgency: None,
-        unit_id: None,
-        observed_property: None,
-        value: None,
-        value_unit: None,
-        address: None,
-        address_id: None,
-        caller: None,
-        lon: None,
-        lat: None,
-        grid_id: None,
-        deadline_at: None,
-        attributes: Attributes::default(),
-    }
 }
 
 /// Which of the fields were found that say nothing of it themselves.

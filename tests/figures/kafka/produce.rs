@@ -12,9 +12,9 @@ use crate::roles::Deployment;
 use crate::spread::{Spread, processor_seconds, ratio, thousands};
 use crate::{Figure, Pace};
 
-/// Events a request and connections: enough for a commit of the broker to be shared, few enough that one core can send them.
+/// Events a request and connections: each waits for its acknowledgement, and with fewer on their way that wait is what is measured.
 const REQUEST_EVENTS: usize = 1000;
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 8;
 /// The least share of what the plain client produces.
 const FLOOR: f64 = 0.45;
 

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -31,6 +30,7 @@ use super::errors::code;
 use super::reader_client::ReaderClient;
 use super::shared::Context;
 use crate::log::{Batch, LogError, Record, Stored};
+use crate::pieces::Pieces;
 
 /// Most bytes of one fetch, whatever is asked: a reader holds them all at once.
 const FETCH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -40,12 +40,6 @@ const RECORD_OVERHEAD_BYTES: usize = 16;
 
 /// Records taken before others on this thread get a turn: 512 take less than a millisecond.
 const TURN_RECORDS: usize = 512;
-
-/// Memory asked for at once for the keys and values of many records: a piece for each would be two thirds of what taking one costs.
-const PIECE_BYTES: usize = 64 * 1024;
-
-/// A record that has a piece of its own: it would leave much of a common one unused, or keep it for long.
-const LARGE_BYTES: usize = PIECE_BYTES / 8;
 
 /// How long what must come may stay away before the broker is asked again what stands.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -137,7 +131,7 @@ struct Reader {
     /// Whether the queue goes on at `next`.
     stands: bool,
     /// Where the bytes of the next records go.
-    piece: BytesMut,
+    pieces: Pieces,
     /// Records taken from the queue and not given yet, and their bytes.
     taken: VecDeque<Stored>,
     taken_bytes: usize,
@@ -223,7 +217,7 @@ impl Reader {
             match queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(message)) => {
-                    let stored = stored(&message, &mut self.piece);
+                    let stored = stored(&message, &mut self.pieces);
                     // An offset below is of a position left before; librdkafka drops those itself, and it costs nothing to be sure.
                     if stored.offset < self.next {
                         continue;
@@ -316,18 +310,8 @@ fn position(at: &At<'_>) -> u64 {
 }
 
 /// A message as a record. Outside producers may leave key and value out: then they are empty.
-fn stored(message: &BorrowedMessage<'_>, piece: &mut BytesMut) -> Stored {
-    let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-    let bytes = key.len() + value.len();
-    let mut own = BytesMut::new();
-    let (room, size) = if bytes < LARGE_BYTES { (piece, PIECE_BYTES) } else { (&mut own, bytes) };
-    if room.capacity() < bytes {
-        *room = BytesMut::with_capacity(size);
-    }
-    room.extend_from_slice(key);
-    room.extend_from_slice(value);
-    let mut value: Bytes = room.split().freeze();
-    let key = value.split_to(key.len());
+fn stored(message: &BorrowedMessage<'_>, pieces: &mut Pieces) -> Stored {
+    let (key, value) = pieces.keep(message.key().unwrap_or_default(), message.payload().unwrap_or_default());
     Stored {
         offset: message.offset().max(0).cast_unsigned(),
         appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),

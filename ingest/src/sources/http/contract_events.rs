@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use contract::log::RECORD_BYTES_MAX;
-use contract::{DeliveryRules, Envelope, Event, InvalidEvent, Reason, cloud_events};
+use contract::{DeliveryRules, Envelope, Event, InvalidEvent, Reason, Room, cloud_events};
 use serde::Deserialize;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -49,7 +49,7 @@ pub(super) fn read(
         },
         _ => vec![body],
     };
-    let mut records = Vec::with_capacity(pieces.len());
+    let (mut records, mut room) = (Vec::with_capacity(pieces.len()), Room::default());
     for (index, piece) in pieces.into_iter().enumerate() {
         let event = match media {
             Media::Json | Media::Ndjson => {
@@ -57,7 +57,7 @@ pub(super) fn read(
                 match Event::from_json_in_place(piece, now) {
                     Ok(event) => {
                         let (source, rules) = sources.of(&event.source);
-                        let envelope = Envelope::event_in_place(&event, rules);
+                        let envelope = Envelope::event_in_place(&event, rules, &mut room);
                         if envelope.record.bytes() <= RECORD_BYTES_MAX {
                             records.push(Accepted { source, envelope, refused: None });
                             continue;
