@@ -149,12 +149,12 @@ fn texts(of: impl for<'e> Fn(&'e Row<'_>, &'e Names) -> Option<&'e str> + 'stati
 
 /// A column of an event's field.
 fn field(of: impl for<'e> Fn(&'e Event<Text<'_>>) -> Option<&'e str> + 'static) -> Box<dyn Column> {
-    texts(move |row, _| row.event().and_then(|event| of(event)))
+    texts(move |row, _| row.event().and_then(&of))
 }
 
 /// A column of what is said of a refused record.
 fn refused(of: impl for<'e> Fn(&'e Rejection) -> &'e str + 'static) -> Box<dyn Column> {
-    texts(move |row, _| row.rejection().map(|rejection| of(rejection)))
+    texts(move |row, _| row.rejection().map(&of))
 }
 
 /// A column of numbers.
@@ -171,7 +171,7 @@ fn instants(of: impl Fn(&Row<'_>) -> Option<DateTime<Utc>> + 'static) -> Box<dyn
 }
 
 fn reals(of: impl Fn(&Event<Text<'_>>) -> Option<f64> + 'static) -> Box<dyn Column> {
-    numbers::<Float64Type>(DataType::Float64, move |row| row.event().and_then(|event| of(event)))
+    numbers::<Float64Type>(DataType::Float64, move |row| row.event().and_then(&of))
 }
 
 fn column(name: &str, partition: &TopicPartition) -> Box<dyn Column> {
