@@ -5,7 +5,7 @@
 //! how far behind the watermark ids are remembered. A feed's lateness never exceeds its horizon, so an event old enough to have
 //! been forgotten is late before anybody could ask whether it is a repeat.
 //!
-//! What is remembered of an event takes 48 bytes, because names are numbers here (see [`crate::names`]).
+//! What is remembered of an event takes 48 bytes, because names are numbers here ([`Name`]).
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
