@@ -29,7 +29,7 @@ pub(crate) async fn ingest(options: IngestOptions) -> Result<(), Failure> {
     let (log, clock, metrics) = (log::shared(&place, None).await?, clock::system(), roles::metrics());
     metrics.watch_log(&log);
     let (stop, stopped) = watch::channel(false);
-    let mut running = Roles::default();
+    let mut running = Roles::new();
     running.start("ingest", roles::ingest(&place, ingest, &log, &clock, metrics.clone(), stopped)?);
     running.start("metrics", roles::serve_metrics(exposition, metrics)?);
     until_signal(running, stop, "ingest").await
@@ -51,7 +51,7 @@ pub(crate) async fn analyze(options: AnalyzeOptions) -> Result<(), Failure> {
     let (log, metrics) = (log::shared(&place, Some(group)).await?, roles::metrics());
     metrics.watch_log(&log);
     let (stop, stopped) = watch::channel(false);
-    let mut running = Roles::default();
+    let mut running = Roles::new();
     let consuming = member::run(log, settings, jobs, clock::system(), metrics.clone(), stopped);
     running.start("analyze", async move { consuming.await.map_err(|error| Failure::machine("analyze stopped", &error)) });
     running.start("metrics", roles::serve_metrics(exposition, metrics)?);
@@ -68,7 +68,7 @@ pub(crate) async fn serve(options: ServeOptions) -> Result<(), Failure> {
     say(&[("sql", &sql), ("sql-http", &http), ("metrics", &exposition)])?;
     let metrics = roles::metrics();
     let (stop, stopped) = watch::channel(false);
-    let mut running = Roles::default();
+    let mut running = Roles::new();
     let door = door::supervise(place, sql, http, metrics.clone(), stopped);
     running.start("sql", async move { door.await.map_err(|error| Failure::machine("could not run the SQL process", &error)) });
     running.start("metrics", roles::serve_metrics(exposition, metrics)?);
@@ -87,7 +87,7 @@ pub(crate) async fn dashboard(options: DashboardOptions) -> Result<(), Failure> 
     let settings = PageSettings { time_zone, city_zh: String::new(), city_en: String::new() };
     let router = dashboards::router(DoorAddress::watched(address), ready, settings);
     let (stop, stopped) = watch::channel(false);
-    let mut running = Roles::default();
+    let mut running = Roles::new();
     let page = roles::listener(page)?;
     running.start("page", async move {
         dashboards::serve(page, router, until(stopped)).await.map_err(|error| Failure::machine("the page stopped", &error))

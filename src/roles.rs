@@ -8,8 +8,11 @@ use analytics::metrics::Metrics;
 use contract::Reason;
 use contract::clock::Clock;
 use contract::log::EventLog;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use ingest::sources::http::{self, HttpLimits, HttpState};
 use ingest::{Mapper, Observer, Publisher};
+use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
 use crate::cli::{Network, Place};
@@ -35,19 +38,27 @@ pub(crate) fn bind(address: SocketAddr, what: &str, option: &str, network: Optio
 type Role = tokio::task::JoinHandle<Result<(), Failure>>;
 
 /// The tasks that make up the process; the first to end ends all.
-#[derive(Default)]
-pub(crate) struct Roles(Vec<(&'static str, Role)>);
+pub(crate) struct Roles {
+    running: Vec<(&'static str, Role)>,
+    signalled: BoxFuture<'static, ()>,
+}
 
 impl Roles {
+    /// From here on a signal is heard, so that one which comes while the first role already answers ends the process in peace.
+    pub(crate) fn new() -> Self {
+        Self { running: Vec::new(), signalled: signal().boxed() }
+    }
+
     pub(crate) fn start(&mut self, name: &'static str, role: impl Future<Output = Result<(), Failure>> + Send + 'static) {
-        self.0.push((name, tokio::spawn(role)));
+        self.running.push((name, tokio::spawn(role)));
     }
 
     /// Until a signal, or until the first of them ends; from then on a second signal ends the process at once.
     pub(crate) async fn until_signal(&mut self) -> Result<(), Failure> {
+        let first = first_to_end(&mut self.running);
         let ended = tokio::select! {
-            () = signal() => Ok(()),
-            ended = self.first_to_end() => ended,
+            () = &mut self.signalled => Ok(()),
+            ended = first => ended,
         };
         tokio::spawn(async {
             signal().await;
@@ -57,22 +68,22 @@ impl Roles {
         ended
     }
 
-    async fn first_to_end(&mut self) -> Result<(), Failure> {
-        let (ended, index, _) = futures::future::select_all(self.0.iter_mut().map(|(_, role)| role)).await;
-        let (name, _) = self.0.remove(index);
-        let ended = ended.unwrap_or_else(|error| Err(Failure::machine(&format!("{name} stopped unexpectedly"), &error)));
-        ended.and_then(|()| Err(Failure::machine(&format!("{name} stopped"), &std::io::Error::other("it should run until a signal"))))
-    }
-
     pub(crate) async fn wait_for(&mut self, name: &str) -> Option<Result<(), Failure>> {
-        let index = self.0.iter().position(|(role, _)| *role == name)?;
-        let (_, role) = self.0.remove(index);
+        let index = self.running.iter().position(|(role, _)| *role == name)?;
+        let (_, role) = self.running.remove(index);
         Some(role.await.unwrap_or_else(|error| Err(Failure::machine("a role stopped unexpectedly", &error))))
     }
 
     pub(crate) fn end(self) {
-        self.0.into_iter().for_each(|(_, role)| role.abort());
+        self.running.into_iter().for_each(|(_, role)| role.abort());
     }
+}
+
+async fn first_to_end(running: &mut Vec<(&'static str, Role)>) -> Result<(), Failure> {
+    let (ended, index, _) = futures::future::select_all(running.iter_mut().map(|(_, role)| role)).await;
+    let (name, _) = running.remove(index);
+    let ended = ended.unwrap_or_else(|error| Err(Failure::machine(&format!("{name} stopped unexpectedly"), &error)));
+    ended.and_then(|()| Err(Failure::machine(&format!("{name} stopped"), &std::io::Error::other("it should run until a signal"))))
 }
 
 /// The metrics of this program, at zero.
@@ -137,16 +148,19 @@ pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Ctrl-C or SIGTERM.
-pub(crate) async fn signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+/// Ctrl-C or SIGTERM, from this call on.
+pub(crate) fn signal() -> impl Future<Output = ()> + Send + 'static {
+    let [interrupts, terminations] = [SignalKind::interrupt(), SignalKind::terminate()].map(unix::signal);
+    let come = |signals: std::io::Result<unix::Signal>| async {
+        match signals {
             Ok(mut signals) => drop(signals.recv().await),
             Err(_) => std::future::pending().await,
         }
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+    async move {
+        tokio::select! {
+            () = come(interrupts) => {}
+            () = come(terminations) => {}
+        }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<(), Failure> {
     let exposition = roles::serve_metrics(addresses.metrics, metrics.clone())?;
     let control = control_socket(&place, Arc::clone(&running))?;
     let door = door::supervise(place.clone(), addresses.sql, addresses.door, metrics, stopped.clone());
-    let mut running_roles = Roles::default();
+    let mut running_roles = Roles::new();
     running_roles.start("analyze", analyze);
     running_roles.start("ingest", ingest);
     running_roles.start("page", page);
