@@ -13,9 +13,9 @@ use datafusion::error::DataFusionError;
 use futures::future::try_join_all;
 
 use crate::cells;
-use crate::consume::{position_name, records_spec};
 use crate::lake::LakeError;
 use crate::lake::delta::Table;
+use crate::records::{self, position_name};
 use crate::session::{SessionError, SessionSettings, World, Worlds};
 
 /// What the check needs from outside went wrong.
@@ -126,7 +126,7 @@ fn none_of(rule: &str, what: &str, counts: &[i64]) -> Finding {
 }
 
 async fn same_offsets(lake: &Path, world: &World) -> Result<Finding, CheckError> {
-    let (mut records, mut cells) = (Table::open(records_spec(lake)).await?, Table::open(cells::spec(lake)).await?);
+    let (mut records, mut cells) = (Table::open(records::spec(lake)).await?, Table::open(cells::spec(lake)).await?);
     records.refresh(Some(world.cut.records)).await?;
     cells.refresh(Some(world.cut.cells)).await?;
     let mut differing = Vec::new();

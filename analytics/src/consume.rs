@@ -27,68 +27,14 @@ use crate::cut::Cut;
 use crate::derive::own::{OwnCommit, OwnCommits};
 use crate::grid_store::GridStore;
 use crate::lake::delta::{Change, Committed, Table};
-use crate::lake::{LakeError, Positions, TableSpec, Written};
+use crate::lake::{LakeError, Positions};
 use crate::metrics::chain;
+use crate::records::{self, position_name, skipped_name};
 use crate::{recover, relocate};
 
 mod reader;
 
 use reader::{Held, Pending, Reader};
-
-/// Position of a partition in `records` and `cells`.
-pub fn position_name(partition: &TopicPartition) -> String {
-    partition.to_string()
-}
-
-/// Position in `records` that counts the offsets of a partition at which no record stands: a broker's gaps, and what was gone
-/// before the lake began.
-pub fn skipped_name(partition: &TopicPartition) -> String {
-    format!("skipped/{partition}")
-}
-
-/// The table `records` in the lake.
-pub fn records_spec(lake: &Path) -> TableSpec {
-    TableSpec {
-        name: "records".into(),
-        root: lake.join("records"),
-        schema: contract::schema::record_schema(),
-        partition_columns: vec!["disposition".into(), "month".into()],
-        bounded_columns: ["occurred_at", "log_partition", "log_offset", "revision"].map(Into::into).into(),
-        written: written(),
-        comment: "One row for every record of the log, whatever became of it / 日志中每条记录一行，含处置结果".into(),
-    }
-}
-
-/// How the columns of `records` are written: this is paid for every event, and by [`crate::lake::compact`] once more.
-fn written() -> Vec<(&'static str, Written)> {
-    let of = |written: Written, columns: &[&'static str]| columns.iter().map(|column| (*column, written)).collect::<Vec<_>>();
-    [
-        of(Written::Rising, &["occurred_at", "ingested_at", "log_offset"]),
-        of(Written::Distinct, &["event_id", "case_id", "lon", "lat"]),
-        of(
-            Written::Names,
-            &[
-                "stage",
-                "channel",
-                "request_kind",
-                "category",
-                "urgency",
-                "unit_id",
-                "observed_property",
-                "value_unit",
-                "grid_id",
-                "attributes.key_value.key",
-                "attributes.key_value.value",
-                "log_topic",
-                "mapping_version",
-                "located_by",
-            ],
-        ),
-        // Of refused records the payload, whole: each is different and may be a megabyte.
-        of(Written::Opaque, &["address", "caller", "body_hash", "payload"]),
-    ]
-    .concat()
-}
 
 /// What went wrong while consuming.
 #[derive(Debug, thiserror::Error)]
@@ -217,7 +163,7 @@ impl Consumer {
     /// The lake cannot be opened.
     pub async fn join(log: Arc<dyn EventLog>, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
         std::fs::create_dir_all(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
-        let records = Table::open(records_spec(lake)).await?;
+        let records = Table::open(records::spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
         let (cells, own) = (None, Arc::default());

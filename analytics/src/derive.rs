@@ -19,11 +19,12 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::cells::{self, Missing, RECORDS_VERSION};
-use crate::consume::{ConsumeError, position_name, positions, positions_of, records_spec, skipped_name};
+use crate::consume::{ConsumeError, positions, positions_of};
 use crate::cut::Cut;
 use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
 use crate::lake::{DataFile, Snapshot};
+use crate::records::{self, position_name, skipped_name};
 
 pub mod own;
 
@@ -75,7 +76,7 @@ impl Deriver {
     /// # Errors
     /// The lake or the log cannot be read.
     pub async fn open(log: &dyn EventLog, lake: &Path, clock: Arc<dyn Clock>, own: Arc<OwnCommits>) -> Result<Self, ConsumeError> {
-        let records = Table::open(records_spec(lake)).await?;
+        let records = Table::open(records::spec(lake)).await?;
         let mut cells = Table::open(cells::spec(lake)).await?;
         let partitions = every_partition(log, &topic::ALL).await?;
         let covered = positions_of(&mut cells, &partitions).await?;

@@ -11,7 +11,7 @@ use contract::{Offsets, topic};
 use tokio::sync::watch;
 
 use crate::cells;
-use crate::consume::{ConsumeError, Consumer, Turn, records_spec};
+use crate::consume::{ConsumeError, Consumer, Turn};
 use crate::cut::Cut;
 use crate::jobs::run::Scheduler;
 use crate::jobs::{Job, results};
@@ -19,6 +19,7 @@ use crate::lake::LakeError;
 use crate::lake::compact::{self, Merge};
 use crate::lake::delta::Table;
 use crate::metrics::{Metrics, chain};
+use crate::records;
 use crate::session::{SessionError, SessionSettings, Worlds};
 
 /// How rows of `records` lie in a compacted file: by time, so that a query for a day opens few row groups.
@@ -157,7 +158,7 @@ async fn pause(time: Duration) {
 /// # Errors
 /// The store fails, or another writer came between; the tables are unharmed.
 pub async fn upkeep_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> {
-    for (spec, merge) in [(records_spec(lake), RECORDS_MERGE), (cells::spec(lake), CELLS_MERGE)] {
+    for (spec, merge) in [(records::spec(lake), RECORDS_MERGE), (cells::spec(lake), CELLS_MERGE)] {
         let name = spec.name.clone();
         let mut table = Table::open(spec).await?;
         let removed = compact::run(&mut table, merge).await?;
@@ -177,7 +178,7 @@ pub async fn upkeep_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> 
 /// # Errors
 /// The store fails; the tables are unharmed.
 pub async fn vacuum_once(lake: &Path, kept: TimeDelta) -> Result<(), LakeError> {
-    let mut tables = vec![Table::open(records_spec(lake)).await?, Table::open(cells::spec(lake)).await?];
+    let mut tables = vec![Table::open(records::spec(lake)).await?, Table::open(cells::spec(lake)).await?];
     tables.extend(results::tables(lake).await?);
     let mut removed = 0;
     for table in &mut tables {
@@ -225,7 +226,7 @@ async fn ends(log: &dyn EventLog) -> Result<Offsets, contract::log::LogError> {
 /// Records up to the offsets of the published cut minus rows of `records` at that cut.
 async fn balance(lake: &Path) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
     let Some(cut) = Cut::read(lake)? else { return Ok(0) };
-    let mut records = Table::open(records_spec(lake)).await?;
+    let mut records = Table::open(records::spec(lake)).await?;
     records.refresh(Some(cut.records)).await?;
     let rows: u64 = records.snapshot()?.files.iter().filter_map(|file| file.rows).sum();
     Ok((cut.offsets.values().sum::<u64>() - cut.skipped).cast_signed() - rows.cast_signed())

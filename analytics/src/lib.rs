@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod lake;
 pub mod member;
 pub mod metrics;
+pub mod records;
 pub mod recover;
 pub mod relocate;
 pub mod session;

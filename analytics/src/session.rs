@@ -18,7 +18,6 @@ use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 
 use crate::cells;
-use crate::consume::records_spec;
 use crate::cut::Cut;
 use crate::detectors;
 use crate::grid_store::GridStore;
@@ -26,6 +25,7 @@ use crate::jobs::results::{JobTables, ResultTable};
 use crate::lake::LakeError;
 use crate::lake::delta::Table;
 use crate::lake::scan::PinnedTable;
+use crate::records;
 
 mod answering;
 mod calendar;
@@ -145,7 +145,7 @@ impl Worlds {
     /// The lake cannot be opened.
     pub async fn open(lake: &Path, settings: SessionSettings) -> Result<Self, SessionError> {
         std::fs::create_dir_all(lake).map_err(|source| SessionError::File { path: lake.to_owned(), source })?;
-        let records = Table::open(records_spec(lake)).await?;
+        let records = Table::open(records::spec(lake)).await?;
         let cells = Table::open(cells::spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| SessionError::File { path: lake.to_owned(), source })?;
         let runtime = runtime(&settings)?;

@@ -1,7 +1,7 @@
 //! The fingerprint of an event's body: what tells a repeat from a revision. Stable across versions, because the lake keeps it.
 //!
 //! It guards against accidents, not against senders: who wants a revision taken for a repeat can send the repeat. So it is a quick hash
-//! (XXH3), which costs a tenth of the SHA-256 of the first builds; their fingerprints are still known where the lake holds them.
+//! (XXH3); the fingerprints of the first builds, of SHA-256, are still known where the lake holds them.
 
 use contract::Event;
 use sha2::Digest;

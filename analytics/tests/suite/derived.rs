@@ -6,7 +6,7 @@ use std::sync::Arc;
 use analytics::consume::{Consumer, Step};
 use analytics::derive::Deriver;
 use analytics::lake::delta::Table;
-use analytics::{check, consume, engine};
+use analytics::{check, engine, records};
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::clock::{Clock, ManualClock};
 use contract::log::memory::MemoryLog;
@@ -77,7 +77,7 @@ async fn commit(member: &mut Consumer) {
 }
 
 async fn files(lake: &Path) -> Vec<PathBuf> {
-    let records = Table::open(consume::records_spec(lake)).await.unwrap();
+    let records = Table::open(records::spec(lake)).await.unwrap();
     records.snapshot().unwrap().files.iter().map(|file| lake.join("records").join(&file.path)).collect()
 }
 

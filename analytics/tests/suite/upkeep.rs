@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use analytics::consume::{Consumer, records_spec};
+use analytics::consume::Consumer;
 use analytics::engine;
 use analytics::lake::delta::Table;
+use analytics::records;
 use analytics::session::{SessionSettings, Worlds};
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -109,7 +110,7 @@ async fn one_second_commits_leave_few_files_and_every_row() {
         if second % ROUND == 0 {
             // Nothing old is kept, so that what readers stand on is tried hardest.
             engine::upkeep_once(lake, TimeDelta::zero()).await.unwrap();
-            most = most.max(Table::open(records_spec(lake)).await.unwrap().snapshot().unwrap().files.len());
+            most = most.max(Table::open(records::spec(lake)).await.unwrap().snapshot().unwrap().files.len());
         }
     }
     engine::vacuum_once(lake, TimeDelta::zero()).await.unwrap();
