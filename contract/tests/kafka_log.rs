@@ -66,9 +66,25 @@ impl Harness for Broker {
 async fn a_log_on_kafka_keeps_its_promises() {
     let Some(rig) = Rig::start(1, true) else { return };
     assert_eq!(run(&Broker(rig.bootstrap())).await, [""; 0]);
+    records_outlive_their_log(&rig).await;
     topics_that_stand_otherwise_are_named(&rig).await;
     members_share_the_partitions(&rig).await;
     connections_that_are_refused_say_why(&rig).await;
+}
+
+/// What is large stays in the client's memory, which must then stay as well.
+async fn records_outlive_their_log(rig: &Rig) {
+    let log = KafkaLog::connect(KafkaOptions::new(rig.bootstrap())).await.unwrap();
+    log.ensure_topic(&topic("large", 1)).await.unwrap();
+    let value = |number: u8| -> Vec<u8> { (0..500_000_u32).map(|at| at.to_le_bytes()[usize::from(number % 3)] ^ number).collect() };
+    let records = (0..20).map(|number| Record::new(format!("k{number}"), if number % 2 == 0 { value(number) } else { vec![number] }));
+    let records: Vec<Record> = records.collect();
+    log.append("large", records.clone()).await.unwrap();
+    let read = read_all(&log, "large").await;
+    drop(log);
+    sleep(Duration::from_millis(200)).await;
+    let read: Vec<Record> = read.into_iter().map(|(_, stored)| stored.record).collect();
+    assert!(read == records, "records differ once the log they were read from is gone");
 }
 
 async fn topics_that_stand_otherwise_are_named(rig: &Rig) {

@@ -1,7 +1,8 @@
 //! The log on Apache Kafka (D3): the only file that names its client, with the folder beside it.
 //!
 //! - `kafka/options.rs`: what is told to librdkafka, and why. `kafka/shared.rs` and `kafka/errors.rs`: what comes back, sorted.
-//! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own, over `kafka/reader_client.rs`.
+//! - `kafka/producer.rs`: appending. `kafka/reader.rs`: reading, each partition with a bound of its own, over `kafka/reader_client.rs`;
+//!   `kafka/queue.rs`: the messages as records.
 //! - `kafka/members.rs`: which partitions are ours, where several processes share them. `kafka/topics.rs`: creating, comparing
 //!   and cutting topics.
 //! - `kafka/latest.rs`: topics that keep the newest value of each key. `kafka/outside.rs`: reading a topic that is not ours, whose group keeps the position.
@@ -18,6 +19,7 @@ mod members;
 mod options;
 mod outside;
 mod producer;
+mod queue;
 pub mod raw;
 mod reader;
 mod reader_client;

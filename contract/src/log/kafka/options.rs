@@ -12,6 +12,10 @@ use crate::log::{LogLimits, RECORD_BYTES_MAX};
 /// Largest batch a topic takes and a client sends: a record of the log's bound, its framing, and room for a batch before it.
 pub(super) const BATCH_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
 
+/// Bytes of a partition in one answer of the broker, which cuts off the last batch where they are full: what is left of it was sent for
+/// nothing, of large batches up to half of a small answer.
+const FETCH_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
+
 /// A text that is never printed: passwords come from a file or the environment, and stay there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -235,8 +239,8 @@ impl KafkaOptions {
             // The bytes bound what is read ahead, whatever the number of records.
             .set("queued.min.messages", "10000000")
             .set("queued.max.messages.kbytes", (self.prefetch_bytes_max / 1024).max(1).to_string())
-            // A batch that is larger than this comes alone, so that a few large records would be an answer of the broker each.
-            .set("max.partition.fetch.bytes", BATCH_BYTES_MAX.to_string())
+            .set("max.partition.fetch.bytes", FETCH_BYTES_MAX.to_string())
+            .set("fetch.max.bytes", (4 * FETCH_BYTES_MAX).to_string())
             // A full queue is looked at again after this long; the usual 1 s would be the speed of reading.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
@@ -282,7 +286,7 @@ impl KafkaOptions {
             .set("queued.min.messages", "10000000")
             // Of all partitions together: what several turns take.
             .set("queued.max.messages.kbytes", (4 * self.prefetch_bytes_max / 1024).max(1).to_string())
-            .set("max.partition.fetch.bytes", BATCH_BYTES_MAX.to_string())
+            .set("max.partition.fetch.bytes", FETCH_BYTES_MAX.to_string())
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.wait.max.ms", "50");

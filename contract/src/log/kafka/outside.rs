@@ -25,7 +25,7 @@ use tracing::{debug, info, warn};
 
 use super::errors::{Cause, Sorted, code, sort};
 use super::options::{GroupOptions, KafkaOptions};
-use super::reader::headers;
+use super::queue::headers;
 use super::shared::{Context, Role, Shared};
 use crate::Offsets;
 use crate::log::LogError;

@@ -11,15 +11,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::spawn_blocking;
@@ -27,10 +24,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::errors::code;
+use super::queue::Queue;
 use super::reader_client::ReaderClient;
 use super::shared::Context;
-use crate::log::{Batch, LogError, Record, Stored};
-use crate::pieces::Pieces;
+use crate::log::{Batch, LogError, Stored};
 
 /// Most bytes of one fetch, whatever is asked: a reader holds them all at once.
 const FETCH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -125,13 +122,11 @@ struct At<'a> {
 /// Where a partition is read.
 #[derive(Default)]
 struct Reader {
-    queue: Option<PartitionQueue<Context>>,
+    queue: Option<Queue>,
     /// Told when the queue stops being empty.
     signal: Arc<Notify>,
     /// Whether the queue goes on at `next`.
     stands: bool,
-    /// Where the bytes of the next records go.
-    pieces: Pieces,
     /// Records taken from the queue and not given yet, and their bytes.
     taken: VecDeque<Stored>,
     taken_bytes: usize,
@@ -211,13 +206,12 @@ impl Reader {
 
     /// Takes what has come, up to about `bytes_max`.
     async fn take(&mut self, at: At<'_>, bytes_max: usize) -> Result<(), KafkaError> {
-        let Some(queue) = &self.queue else { return Ok(()) };
+        let Some(queue) = &mut self.queue else { return Ok(()) };
         let mut turn = 0;
         while self.taken.is_empty() || self.taken_bytes < bytes_max {
-            match queue.poll(Duration::ZERO) {
+            match queue.poll() {
                 None => break,
-                Some(Ok(message)) => {
-                    let stored = stored(&message, &mut self.pieces);
+                Some(Ok(stored)) => {
                     // An offset below is of a position left before; librdkafka drops those itself, and it costs nothing to be sure.
                     if stored.offset < self.next {
                         continue;
@@ -267,19 +261,19 @@ impl Reader {
 /// Makes a partition's queue go on at an offset. Blocks.
 fn seek(
     consumer: &Arc<BaseConsumer<Context>>,
-    present: Option<PartitionQueue<Context>>,
+    present: Option<Queue>,
     signal: Arc<Notify>,
     (topic, partition, from): (&str, u32, u64),
     patience: Duration,
-) -> Result<PartitionQueue<Context>, KafkaError> {
+) -> Result<Queue, KafkaError> {
     let (number, offset) = (partition.cast_signed(), Offset::Offset(from.cast_signed()));
-    let queue = match present {
+    let mut queue = match present {
         Some(queue) => queue,
         None => {
             // Split before it is assigned: from the first record on nothing goes elsewhere.
             let mut queue = consumer.split_partition_queue(topic, number).ok_or(KafkaError::Global(Code::UnknownPartition))?;
             queue.set_nonempty_callback(move || signal.notify_one());
-            queue
+            Queue::new(queue)
         }
     };
     // A seek makes librdkafka drop at once what it had read ahead, so it is tried first, also where a caller that went away
@@ -295,7 +289,7 @@ fn seek(
     if consumer.assignment()?.find_partition(topic, number).is_some() {
         consumer.incremental_unassign(&list)?;
     }
-    while queue.poll(Duration::ZERO).is_some() {}
+    queue.clear();
     consumer.incremental_assign(&list)?;
     Ok(queue)
 }
@@ -307,28 +301,4 @@ fn position(at: &At<'_>) -> u64 {
         Some(Offset::Offset(offset)) => offset.max(0).cast_unsigned(),
         _ => 0,
     }
-}
-
-/// A message as a record. Outside producers may leave key and value out: then they are empty.
-fn stored(message: &BorrowedMessage<'_>, pieces: &mut Pieces) -> Stored {
-    let (key, value) = pieces.keep(message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-    Stored {
-        offset: message.offset().max(0).cast_unsigned(),
-        appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
-        record: Record { key, value, headers: headers(message) },
-    }
-}
-
-/// The headers; bytes that are no UTF-8 are replaced.
-pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-    // The wrapper takes names for UTF-8 without asking; a name that is none must not end the process.
-    let read = |index| catch_unwind(AssertUnwindSafe(|| headers.get(index)));
-    (0..headers.count())
-        .map(|index| match read(index) {
-            Ok(header) => (header.key.to_owned(), text(header.value)),
-            Err(_) => (char::REPLACEMENT_CHARACTER.to_string(), String::new()),
-        })
-        .collect()
 }
