@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::log::RECORD_BYTES_MAX;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $en:literal, $zh:literal;)+) => {
         /// Why a raw record or an event was refused. Closed: dashboards and alert rules count by it.
@@ -83,7 +85,8 @@ pub struct Rejection {
     /// What was found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// The raw record as it came; bytes that are not UTF-8 are replaced by U+FFFD.
+    /// The raw record as it came; bytes that are not UTF-8 are replaced by U+FFFD. The beginning of it where it is longer than the log
+    /// takes: then `detail` says so.
     pub payload: String,
     /// Where in the input it stood (`file:row`), for the person who looks it up.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -93,6 +96,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// Bytes kept of a payload that is longer than the log takes: half a record as JSON, where a byte takes at most six.
+    pub const CUT_PAYLOAD_BYTES: usize = RECORD_BYTES_MAX / 2 / 6;
+
     /// One line of JSON.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a rejection holds only strings and times")

@@ -115,7 +115,13 @@ pub const RECORD_FIELDS: [ContractField; 14] = [
     field("reason", Name, false, "why it was quarantined", "隔离原因"),
     field("reason_field", Text, false, "the field that was refused", "被拒字段"),
     field("detail", Text, false, "what was found", "说明"),
-    field("payload", Text, false, "the record as it came, where it was refused", "原始记录（仅被拒者）"),
+    field(
+        "payload",
+        Text,
+        false,
+        "the record as it came, where it was refused; only its beginning where it is longer than the log takes",
+        "原始记录（仅被拒者；超出日志上限者只留开头）",
+    ),
     field("disposition", Name, true, "accepted, duplicate, late or quarantined", "处置结果：采纳、重复、迟到、隔离"),
     field("month", Text, true, "month of occurred_at in UTC, YYYY-MM; `none` where unknown", "发生月份（UTC）"),
 ];

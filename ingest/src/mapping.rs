@@ -274,8 +274,7 @@ pub(crate) fn rejection(
     let (mut payload, length) = (payload, payload_json_bytes);
     if length(&payload) > PAYLOAD_JSON_MAX {
         let whole = payload.len();
-        // A byte takes at most six in JSON (\u0000), so this cut fits whatever the text.
-        cut(&mut payload, PAYLOAD_JSON_MAX / 6);
+        cut(&mut payload, Rejection::CUT_PAYLOAD_BYTES);
         detail = format!("{detail}; payload cut from {whole} to {} bytes", payload.len());
     }
     let mut field = fault.field;

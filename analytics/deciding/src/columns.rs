@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, MapBuilder, MapFieldNames, PrimitiveBuilder, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, AsArray, MapBuilder, MapFieldNames, PrimitiveBuilder, RecordBatch, StringArray,
+    StringBuilder,
 };
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
+use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
 use contract::{Event, Rejection, Text, TopicPartition, headers, schema};
 
 use crate::names::Names;
-use crate::rows::Row;
+use crate::rows::{BLOCK, Payload, Row};
 
 /// Rows of a batch: few enough to stay near the processor, enough for what is paid a batch and column not to count.
 const BATCH_ROWS: usize = 4 * 1024;
@@ -25,13 +28,13 @@ pub(crate) struct Columns {
     /// Rows since the last batch, and the bytes of the refused records among them.
     rows: usize,
     payload_bytes: usize,
-    /// Rows that are still to come.
+    /// Rows that are still to come, at most.
     due: usize,
     done: Vec<RecordBatch>,
 }
 
 impl Columns {
-    /// For so many rows of a partition.
+    /// For so many rows of a partition, at most.
     pub(crate) fn new(partition: &TopicPartition, rows: usize) -> Self {
         let schema = schema::record_schema();
         let columns = schema.fields().iter().map(|field| column(field.name(), partition)).collect();
@@ -45,19 +48,40 @@ impl Columns {
         }
         self.rows += rows.len();
         self.due -= rows.len();
-        self.payload_bytes += rows.iter().filter_map(Row::payload).map(str::len).sum::<usize>();
+        self.payload_bytes += rows.iter().filter_map(Row::payload).map(Payload::len).sum::<usize>();
         // The first rows are a batch of their own: they tell what room the next ones need, and a builder that grows moves what it holds.
-        if self.done.is_empty() || self.due == 0 || self.rows >= BATCH_ROWS || self.payload_bytes >= BATCH_PAYLOAD_BYTES {
+        if self.done.is_empty() || self.rows >= BATCH_ROWS || self.payload_bytes >= BATCH_PAYLOAD_BYTES {
             self.end_batch();
         }
     }
 
+    /// Adds rows of refused records, each large one as a batch of its own.
+    pub(crate) fn add_refused(&mut self, rows: &[Row<'_>], names: &Names) {
+        let large = |row: &Row<'_>| matches!(row.payload(), Some(Payload::Large(_)));
+        for rows in rows.chunk_by(|one, next| !large(one) && !large(next)) {
+            let alone = large(&rows[0]);
+            if alone {
+                self.end_batch();
+            }
+            for block in rows.chunks(BLOCK) {
+                self.add(block, names);
+            }
+            if alone {
+                self.end_batch();
+            }
+        }
+    }
+
     /// All that was added, in its order.
-    pub(crate) fn finish(self) -> Vec<RecordBatch> {
+    pub(crate) fn finish(mut self) -> Vec<RecordBatch> {
+        self.end_batch();
         self.done
     }
 
     fn end_batch(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
         let next = self.due.min(BATCH_ROWS);
         let columns = self.columns.iter_mut().map(|column| column.finish(next)).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
@@ -214,11 +238,50 @@ fn column(name: &str, partition: &TopicPartition) -> Box<dyn Column> {
         "reason" => refused(|rejection| rejection.reason.as_str()),
         "reason_field" => refused(|rejection| &rejection.field),
         "detail" => refused(|rejection| &rejection.detail),
-        "payload" => texts(|row, _| row.payload()),
+        "payload" => Box::new(Payloads { builder: StringBuilder::new(), alone: None }),
         "disposition" => texts(|row, _| Some(row.disposition().as_str())),
         "month" => months(),
         other => unreachable!("column {other} is not of the record schema"),
     }
+}
+
+/// The refused records as they came.
+struct Payloads {
+    builder: StringBuilder,
+    /// One that is a batch of its own.
+    alone: Option<StringArray>,
+}
+
+impl Column for Payloads {
+    fn fill(&mut self, rows: &[Row<'_>], _: &Names) {
+        if let [row] = rows
+            && let Some(Payload::Large(bytes)) = row.payload()
+            && self.builder.is_empty()
+        {
+            self.alone = Some(where_it_lies(bytes));
+            return;
+        }
+        for row in rows {
+            match row.payload() {
+                None => self.builder.append_null(),
+                Some(Payload::Small(text)) => self.builder.append_value(text),
+                Some(Payload::Large(bytes)) => self.builder.append_value(String::from_utf8_lossy(bytes)),
+            }
+        }
+    }
+
+    fn finish(&mut self, next: usize) -> ArrayRef {
+        match self.alone.take() {
+            Some(alone) => Arc::new(alone),
+            None => self.builder.end(next),
+        }
+    }
+}
+
+/// One text as a column, not copied where it is text.
+fn where_it_lies(bytes: &Bytes) -> StringArray {
+    let text = StringArray::try_new(OffsetBuffer::from_lengths([bytes.len()]), Buffer::from(bytes.clone()), None);
+    text.unwrap_or_else(|_| StringArray::from_iter_values([String::from_utf8_lossy(bytes)]))
 }
 
 fn months() -> Box<dyn Column> {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
-use contract::log::Stored;
+use contract::log::{RECORD_BYTES_MAX, Stored};
 use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, topic};
 use hashbrown::HashMap;
 
@@ -35,7 +36,8 @@ pub struct Tally {
 /// The rows of one partition's records, decided.
 #[derive(Debug)]
 pub struct Decided {
-    /// The rows, in offset order, a block of records each.
+    /// The rows: events, then refused records, both in offset order. They go into files of their own, and a batch of both would have to
+    /// be taken apart.
     pub rows: Vec<RecordBatch>,
     /// What they change in `cells`.
     pub cells: CellParts,
@@ -44,21 +46,25 @@ pub struct Decided {
 }
 
 /// Records read and laid out at a time. Each of the columns goes over all of them, so their events should stay in the processor's cache.
-const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// Decides the records of one partition in offset order.
 pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut PartitionState, grids: &GridSet) -> Decided {
     let mut decider = Decider { state, grids, body: Vec::new(), counts: Counts::default() };
     let (mut columns, mut rows) = (Columns::new(partition, records.len()), Vec::with_capacity(BLOCK.min(records.len())));
+    let mut refused = Vec::new();
     for block in records.chunks(BLOCK) {
         rows.extend(block.iter().map(|stored| Row { stored, outcome: read(partition, stored) }));
         rows.iter_mut().for_each(|row| decider.decide(row));
+        refused.extend(rows.extract_if(.., |row| row.refused().is_some()));
         columns.add(&rows, decider.state.names());
         rows.clear();
     }
+    let mut refused_columns = Columns::new(partition, refused.len());
+    refused_columns.add_refused(&refused, decider.state.names());
     let (cells, tally) = decider.counts.named(decider.state.names());
     state.forget();
-    Decided { rows: columns.finish(), cells, tally }
+    Decided { rows: [columns.finish(), refused_columns.finish()].concat(), cells, tally }
 }
 
 /// What the records of one batch share while they are decided.
@@ -184,9 +190,12 @@ fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
     let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
     if partition.topic == topic::QUARANTINE {
         return Outcome::Refused(match serde_json::from_slice::<Rejection>(value) {
-            Ok(mut rejection) => Box::new(Refused { payload: std::mem::take(&mut rejection.payload).into(), rejection }),
+            Ok(mut rejection) => Box::new(Refused { payload: Payload::Small(std::mem::take(&mut rejection.payload).into()), rejection }),
             Err(error) => refuse(stored, appended_at, Reason::BadJson, "", &error.to_string()),
         });
+    }
+    if stored.record.bytes() > RECORD_BYTES_MAX {
+        return Outcome::Refused(refuse_unread(stored, appended_at));
     }
     let event = match cloud_events::of_record(&stored.record, appended_at) {
         Some(event) => event.map(|event| Box::new(event.into())),
@@ -213,12 +222,21 @@ fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str
         origin: String::new(),
         received_at: at,
     };
-    Box::new(Refused { rejection, payload: readable(&stored.record.value) })
+    Box::new(Refused { rejection, payload: Payload::of(&stored.record.value) })
 }
 
-/// Bytes as text; what is no text in them is replaced, and looked for only where there is any.
-fn readable(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more of it than of any rejection, would
+/// cost more than the thousands of records around it.
+fn refuse_unread(stored: &Stored, at: DateTime<Utc>) -> Box<Refused<'_>> {
+    let value = &stored.record.value;
+    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    let most = Rejection::CUT_PAYLOAD_BYTES.min(value.len());
+    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
+    let (bytes, whole) = (stored.record.bytes(), value.len());
+    let detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}; payload cut from {whole} to {end} bytes");
+    let mut refused = refuse(stored, at, Reason::TooLong, "", &detail);
+    refused.payload = Payload::Small(String::from_utf8_lossy(&value[..end]));
+    refused
 }
 
 /// The finest grid known, and how it was found.
@@ -262,8 +280,35 @@ impl Default for Judgement {
 struct Refused<'a> {
     /// All but the payload.
     rejection: Rejection,
-    /// The record as it came, where it lies: it may be large.
-    payload: Cow<'a, str>,
+    payload: Payload<'a>,
+}
+
+/// A refused record as it came.
+pub(crate) enum Payload<'a> {
+    /// As text; what is no text in it is replaced.
+    Small(Cow<'a, str>),
+    /// Where it lies, not looked at.
+    Large(&'a Bytes),
+}
+
+/// A payload from which on it costs more to copy it, or to look at it once more, than to lay it out by itself.
+const LARGE_PAYLOAD_BYTES: usize = 64 * 1024;
+
+impl<'a> Payload<'a> {
+    fn of(bytes: &'a Bytes) -> Self {
+        if bytes.len() >= LARGE_PAYLOAD_BYTES {
+            return Self::Large(bytes);
+        }
+        // What is no text is looked for only where there is any.
+        Self::Small(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Small(text) => text.len(),
+            Self::Large(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl<'a> Row<'a> {
@@ -292,8 +337,8 @@ impl<'a> Row<'a> {
         self.refused().map(|refused| &refused.rejection)
     }
 
-    pub(crate) fn payload(&self) -> Option<&str> {
-        self.refused().map(|refused| &*refused.payload)
+    pub(crate) fn payload(&self) -> Option<&Payload<'a>> {
+        self.refused().map(|refused| &refused.payload)
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -305,5 +350,70 @@ impl<'a> Row<'a> {
 
     pub(crate) fn disposition(&self) -> Disposition {
         self.judgement().map_or(Disposition::Quarantined, |judgement| judgement.disposition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use contract::log::Record;
+
+    use super::*;
+
+    /// Decides records of a partition, the first at offset 0.
+    fn decided(values: Vec<Vec<u8>>) -> (Vec<Stored>, Vec<RecordBatch>) {
+        let appended_at = "2026-01-06T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_micros();
+        let stored = |(offset, value)| Stored { offset, appended_at, record: Record::new("city/1", value) };
+        let records: Vec<_> = (0..).zip(values).map(stored).collect();
+        let partition = TopicPartition::new("gridwatch.hotline_call", 0);
+        let rows = decide(&partition, &records, &mut PartitionState::default(), &GridSet::default()).rows;
+        (records, rows)
+    }
+
+    /// Offset, reason and payload of each row.
+    fn told(batch: &RecordBatch) -> Vec<(i64, Option<&str>, Option<&str>)> {
+        let of = |name: &str| batch.column_by_name(name).unwrap();
+        let offsets = of("log_offset").as_primitive::<arrow::datatypes::Int64Type>().values();
+        let (reasons, payloads) = (of("reason").as_string::<i32>(), of("payload").as_string::<i32>());
+        offsets.iter().zip(reasons).zip(payloads).map(|((offset, reason), payload)| (*offset, reason, payload)).collect()
+    }
+
+    fn call(id: &str) -> Vec<u8> {
+        format!(r#"{{"event_id":"{id}","source":"city","kind":"hotline_call","occurred_at":"2026-01-05T08:00:00Z","address":"Mill Road"}}"#)
+            .into_bytes()
+    }
+
+    #[test]
+    fn refused_records_come_after_the_events_and_large_ones_are_not_copied() {
+        let (large, no_text) = (vec![b'x'; RECORD_BYTES_MAX / 2], vec![0xff; LARGE_PAYLOAD_BYTES]);
+        let (records, rows) = decided(vec![b"{".to_vec(), call("a"), large, no_text, b"}".to_vec(), call("b"), b"[".to_vec()]);
+        assert_eq!(
+            rows.iter().map(told).map(|rows| rows.iter().map(|row| row.0).collect()).collect::<Vec<Vec<_>>>(),
+            [vec![1, 5], vec![0], vec![2], vec![3], vec![4, 6]]
+        );
+        assert_eq!(told(&rows[1]), [(0, Some("bad_json"), Some("{"))]);
+        let [(2, Some("bad_json"), Some(payload))] = told(&rows[2])[..] else { panic!("{:?}", rows[2]) };
+        assert_eq!((payload.len(), payload.as_ptr()), (RECORD_BYTES_MAX / 2, records[2].record.value.as_ptr()));
+        let replaced = char::REPLACEMENT_CHARACTER.to_string().repeat(LARGE_PAYLOAD_BYTES);
+        assert!(told(&rows[3]) == [(3, Some("bad_json"), Some(&*replaced))], "what is no text is replaced");
+        assert_eq!(told(&rows[4]), [(4, Some("bad_json"), Some("}")), (6, Some("bad_json"), Some("["))]);
+    }
+
+    #[test]
+    fn a_record_larger_than_the_log_takes_is_refused_whatever_it_says_and_its_beginning_kept() {
+        let mut event = call("a");
+        event.extend(vec![b' '; RECORD_BYTES_MAX - event.len() - "city/1".len()]);
+        let (_, fits) = decided(vec![event.clone()]);
+        assert_eq!(told(&fits[0]), [(0, None, None)]);
+        event.push(b' ');
+        let (_, larger) = decided(vec![event.clone()]);
+        let kept = std::str::from_utf8(&event[..Rejection::CUT_PAYLOAD_BYTES]).unwrap();
+        assert!(told(&larger[0]) == [(0, Some("too_long"), Some(kept))], "not the beginning of the record");
+        let detail = larger[0].column_by_name("detail").unwrap().as_string::<i32>().value(0);
+        assert_eq!(detail, "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 87381 bytes");
+
+        // Not within a character: two bytes each, of which the cut would take the first.
+        let (_, cut) = decided(vec!["\u{e9}".repeat(RECORD_BYTES_MAX).into_bytes()]);
+        assert!(told(&cut[0])[0].2 == Some(&*"\u{e9}".repeat(Rejection::CUT_PAYLOAD_BYTES / 2)), "cut within a character");
     }
 }
