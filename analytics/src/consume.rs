@@ -20,13 +20,13 @@ use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, every_partition};
 use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
-use deciding::rows::{CellParts, Decided, Tally};
+use deciding::rows::{CellParts, Tally};
 
 use crate::cells;
 use crate::cut::Cut;
 use crate::derive::own::{OwnCommit, OwnCommits};
 use crate::grid_store::GridStore;
-use crate::lake::delta::{Change, Committed, Table};
+use crate::lake::delta::{Change, Committed, Table, Writer};
 use crate::lake::{LakeError, Positions};
 use crate::metrics::chain;
 use crate::records::{self, position_name, skipped_name};
@@ -126,6 +126,7 @@ pub(crate) fn ticks(interval: Duration) -> tokio::time::Interval {
 pub struct Consumer {
     reader: Reader,
     records: Table,
+    writer: Writer,
     /// `None` where several processes share the partitions and one of them derives the cells (see [`crate::derive`]).
     cells: Option<Table>,
     /// What is committed here, for who derives here.
@@ -166,8 +167,8 @@ impl Consumer {
         let records = Table::open(records::spec(lake)).await?;
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
-        let (cells, own) = (None, Arc::default());
-        Ok(Self { reader: Reader::new(log, grids), records, cells, own, lake: lake.to_owned(), clock, offsets, skipped, cut })
+        let (writer, cells, own) = (records.writer(), None, Arc::default());
+        Ok(Self { reader: Reader::new(log, grids), records, writer, cells, own, lake: lake.to_owned(), clock, offsets, skipped, cut })
     }
 
     /// What is committed here, for a [`crate::derive::Deriver`] of this process.
@@ -268,14 +269,14 @@ impl Consumer {
     async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
         let mut total = 0;
         let mut began = Instant::now();
-        let mut pending = self.reader.decide().await?;
+        let mut pending = self.reader.decide(&self.writer).await?;
         while let Some(batch) = pending {
             let reading_next = Instant::now();
             let watermarks = self.reader.watermarks();
             let behind = batch.backlog;
             let go_on = until_empty || behind;
-            let reader = &mut self.reader;
-            let decide = async { if go_on { reader.decide().await } else { Ok(None) } };
+            let (reader, writer) = (&mut self.reader, &self.writer);
+            let decide = async { if go_on { reader.decide(writer).await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
             let (next, turn) = tokio::join!(
                 decide,
@@ -379,15 +380,9 @@ async fn commit(
     offsets: &mut Offsets,
     skipped: &mut Offsets,
 ) -> Result<(u64, Vec<Tally>), ConsumeError> {
-    let Pending { decided, offsets: reached, skipped: skips, .. } = batch;
+    let Pending { decided, files, records: count, offsets: reached, skipped: skips, .. } = batch;
     let mut positions = positions(&reached);
-    let (mut rows, mut tallies, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-    for Decided { rows: batch, cells, tally } in decided {
-        rows.extend(batch);
-        tallies.push(tally);
-        parts.push(cells);
-    }
-    let count = rows.iter().map(|batch| batch.num_rows() as u64).sum();
+    let (parts, tallies): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
     let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
     let moved = positions.clone().into_iter().chain(skips_moved).collect();
     // Laid out while the records are written.
@@ -396,7 +391,7 @@ async fn commit(
         let parts = merged(parts);
         (lays_out.then(|| cells::batch(&parts)), parts)
     });
-    let Committed { version, files } = records.commit(Change { rows, positions: moved, ..Change::default() }).await?;
+    let Committed { version, files } = records.commit(Change { files: Some(files), positions: moved, ..Change::default() }).await?;
     let (laid_out, parts) = adding_up.await?;
     match cells {
         Some(cells) => {

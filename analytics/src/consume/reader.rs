@@ -8,25 +8,25 @@ use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Stored};
 use contract::{Offsets, TopicPartition};
-use deciding::rows::{self, Decided};
+use deciding::rows::{self, CellParts, Decided, Tally};
 use deciding::state::PartitionState;
 use futures::future::try_join_all;
 
 use super::ConsumeError;
 use crate::grid_store::GridStore;
+use crate::lake::delta::{NewFiles, Writer};
 
-/// Most bytes taken from one partition in a turn: with 17 partitions at their bound a turn stays below 150 MiB of log, and a
-/// backlog is several turns, of which one is decided while another is committed.
-const FETCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes taken from one partition at once: with 17 partitions at their bound that is below 70 MiB of log, decided while what was
+/// taken before is encoded.
+const FETCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes one partition gives at once that say it may hold more: half of what a reader on Kafka reads ahead of a partition.
 const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
 
-/// Bytes of a backlog worth a commit, which costs tens of milliseconds however little it holds. What is read ahead of large records is
-/// less than this.
-const TURN_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a backlog worth a commit, which costs tens of milliseconds however little it holds.
+const TURN_BYTES: usize = 64 * 1024 * 1024;
 
-/// Longest time a backlog is gathered for one commit, and the pause before it is looked for more.
+/// Longest time a backlog is gathered for one commit, and the pause before it is looked for more where little came.
 const GATHERING: Duration = Duration::from_millis(250);
 const GATHERING_PAUSE: Duration = Duration::from_millis(5);
 
@@ -52,7 +52,12 @@ pub(super) struct Reader {
 /// Decided records on their way to the lake.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) decided: Vec<Decided>,
+    /// What they change in `cells` and what is counted, by partition and piece.
+    pub(super) decided: Vec<(CellParts, Tally)>,
+    /// Their rows.
+    pub(super) files: NewFiles,
+    /// How many they are.
+    pub(super) records: u64,
     /// How far they reach.
     pub(super) offsets: Offsets,
     /// Offsets so far at which no record stands, of partitions where there are any.
@@ -64,15 +69,35 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes in what was decided after it.
-    fn extend(&mut self, later: Self) {
-        self.decided.extend(later.decided);
-        for (reached, by) in [(&mut self.offsets, &later.offsets), (&mut self.skipped, &later.skipped)] {
+    fn new(files: NewFiles) -> Self {
+        let (decided, offsets, skipped) = (Vec::new(), Offsets::default(), Offsets::default());
+        Self { decided, files, records: 0, offsets, skipped, backlog: false, bytes: 0 }
+    }
+
+    /// Takes in what was decided after it, and has its rows encoded.
+    async fn add(&mut self, piece: Piece) {
+        let mut rows = Vec::new();
+        for decided in piece.decided {
+            rows.extend(decided.rows);
+            self.decided.push((decided.cells, decided.tally));
+        }
+        self.records += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+        for (reached, by) in [(&mut self.offsets, &piece.offsets), (&mut self.skipped, &piece.skipped)] {
             by.iter().for_each(|(partition, next)| reached.advance(partition.clone(), next));
         }
-        self.backlog |= later.backlog;
-        self.bytes += later.bytes;
+        self.backlog |= piece.backlog;
+        self.bytes += piece.bytes;
+        self.files.add(rows).await;
     }
+}
+
+/// What every partition gave at once, decided.
+struct Piece {
+    decided: Vec<Decided>,
+    offsets: Offsets,
+    skipped: Offsets,
+    backlog: bool,
+    bytes: usize,
 }
 
 impl Reader {
@@ -80,19 +105,28 @@ impl Reader {
         Self { log, partitions: BTreeMap::new(), grids }
     }
 
-    /// Fetches and decides what every partition has, of a backlog as much as is worth a commit; `None` when nothing is new.
-    pub(super) async fn decide(&mut self) -> Result<Option<Pending>, ConsumeError> {
+    /// Fetches and decides what every partition has, of a backlog as much as is worth a commit, into files of `writer`; `None` when
+    /// nothing is new.
+    pub(super) async fn decide(&mut self, writer: &Writer) -> Result<Option<Pending>, ConsumeError> {
         let began = Instant::now();
-        let Some(mut pending) = self.decide_what_came().await? else { return Ok(None) };
-        while pending.backlog && pending.bytes < TURN_BYTES && began.elapsed() < GATHERING {
-            tokio::time::sleep(GATHERING_PAUSE).await;
-            let Some(more) = self.decide_what_came().await? else { break };
-            pending.extend(more);
+        let Some(first) = self.decide_what_came().await? else { return Ok(None) };
+        let mut pending = Pending::new(writer.begin()?);
+        let mut more = Some(first);
+        while let Some(piece) = more {
+            let at_once = piece.backlog;
+            pending.add(piece).await;
+            if !pending.backlog || pending.bytes >= TURN_BYTES || began.elapsed() >= GATHERING {
+                break;
+            }
+            if !at_once {
+                tokio::time::sleep(GATHERING_PAUSE).await;
+            }
+            more = self.decide_what_came().await?;
         }
         Ok(Some(pending))
     }
 
-    async fn decide_what_came(&mut self) -> Result<Option<Pending>, ConsumeError> {
+    async fn decide_what_came(&mut self) -> Result<Option<Piece>, ConsumeError> {
         let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
         let (mut offsets, mut skipped, mut backlog, mut bytes) = (Offsets::default(), Offsets::default(), false, 0);
         let mut tasks = Vec::new();
@@ -125,7 +159,7 @@ impl Reader {
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
             decided.push(rows);
         }
-        Ok((!decided.is_empty()).then_some(Pending { decided, offsets, skipped, backlog, bytes }))
+        Ok((!decided.is_empty()).then_some(Piece { decided, offsets, skipped, backlog, bytes }))
     }
 
     /// Newest accepted `occurred_at` by source, over the partitions held.
@@ -169,6 +203,7 @@ mod tests {
     use contract::topic;
 
     use super::*;
+    use crate::lake::delta::Table;
 
     /// A reader of one partition that holds so many records of a megabyte.
     async fn reader(folder: &std::path::Path, megabytes: usize) -> Reader {
@@ -177,31 +212,39 @@ mod tests {
         let declared = TopicSpec { name: topic::QUARANTINE.into(), partitions: 1, retention_age: None, retention_bytes: None };
         log.ensure_topic(&declared).await.unwrap();
         let large = Record::new("city", vec![b'x'; 1_000_000]);
-        log.append(topic::QUARANTINE, vec![large; megabytes]).await.unwrap();
+        for _ in 0..megabytes {
+            log.append(topic::QUARANTINE, vec![large.clone()]).await.unwrap();
+        }
         let mut reader = Reader::new(Arc::new(log), GridStore::open(folder).unwrap());
         reader.partitions.insert(TopicPartition::new(topic::QUARANTINE, 0), Held::default());
         reader
     }
 
+    async fn writer(folder: &std::path::Path) -> Writer {
+        Table::open(crate::records::spec(&folder.join("lake"))).await.unwrap().writer()
+    }
+
     #[tokio::test]
     async fn a_backlog_is_gathered_for_one_commit_and_what_is_none_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path()).await;
         let mut small = reader(folder.path(), 1).await;
-        let pending = small.decide().await.unwrap().unwrap();
+        let pending = small.decide(&writer).await.unwrap().unwrap();
         assert_eq!((pending.decided.len(), pending.backlog), (1, false));
 
-        // Three fetches of one partition, in one turn and in their order.
+        // Several fetches of one partition, in one turn and in their order.
         let mut large = reader(folder.path(), 20).await;
-        let pending = large.decide().await.unwrap().unwrap();
-        assert_eq!((pending.decided.len(), pending.backlog, pending.offsets.total()), (3, true, 20));
-        assert!(large.decide().await.unwrap().is_none());
+        let pending = large.decide(&writer).await.unwrap().unwrap();
+        assert_eq!((pending.decided.len(), pending.backlog, pending.offsets.total()), (5, true, 20));
+        assert!(large.decide(&writer).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_turn_has_a_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let mut reader = reader(folder.path(), 60).await;
-        let pending = reader.decide().await.unwrap().unwrap();
+        let writer = writer(folder.path()).await;
+        let mut reader = reader(folder.path(), 90).await;
+        let pending = reader.decide(&writer).await.unwrap().unwrap();
         assert!((TURN_BYTES..TURN_BYTES + FETCH_BYTES_MAX).contains(&pending.bytes), "{} bytes", pending.bytes);
     }
 }

@@ -98,7 +98,7 @@ impl ResultWriter {
         let remove = self.superseded(&snapshot, as_of, history);
         let rows = rows.iter().filter(|batch| batch.num_rows() > 0).map(|batch| labelled(batch, &run, self.table.schema())).collect();
         let positions = [(NEWEST.to_owned(), number)].into();
-        self.table.commit(Change { rows, remove, positions, rearranges_only: false }).await?;
+        self.table.commit(Change { rows, remove, positions, ..Change::default() }).await?;
         self.last = Some((number, as_of));
         tracing::debug!(job = self.job, lake = %self.lake.display(), number, "committed a run");
         Ok(())

@@ -21,6 +21,7 @@ mod write;
 
 pub use commit::{Change, Committed};
 use create::{check_columns, create};
+pub use write::{NewFiles, Writer};
 
 /// A table of the lake, open for reading and writing.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use deltalake_core::kernel::transaction::{CommitBuilder, CommitConflictError, Co
 use deltalake_core::kernel::{Action, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 
-use super::write::Packing;
+use super::write::{NewFiles, Packing};
 use super::{Table, spec_name, store_error};
 use crate::lake::compact::TARGET_BYTES;
 use crate::lake::{DataFile, LakeError, Positions};
@@ -21,8 +21,10 @@ const COMMIT_ATTEMPTS: usize = 100;
 /// What one commit does to a table.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// Rows to add; each batch has the table's columns in its order.
+    /// Rows to add; each batch has the table's columns.
     pub rows: Vec<RecordBatch>,
+    /// Files to add that are being written already.
+    pub files: Option<NewFiles>,
     /// Files that go.
     pub remove: Vec<DataFile>,
     /// Positions that move.
@@ -48,10 +50,12 @@ impl Table {
     /// others committed all the time; otherwise the store's failure. Nothing is committed then.
     pub async fn commit(&mut self, change: Change) -> Result<Committed, LakeError> {
         let name = spec_name(&self.spec);
-        let mut actions = self
-            .write(change.rows, if change.rearranges_only { Packing::Close } else { Packing::Quick })
-            .await
-            .map_err(|source| store_error(&name, "write rows of", source))?;
+        let failed = |source| store_error(&name, "write rows of", source);
+        let packing = if change.rearranges_only { Packing::Close } else { Packing::Quick };
+        let mut actions = self.write(change.rows, packing).await.map_err(failed)?;
+        if let Some(files) = change.files {
+            actions.extend(files.finish().await.map_err(failed)?);
+        }
         let mut files = Vec::with_capacity(actions.len());
         for action in &mut actions {
             if let Action::Add(add) = action {

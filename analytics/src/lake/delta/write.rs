@@ -4,52 +4,121 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::partition;
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::Action;
+use deltalake_core::kernel::{Action, Add};
 use deltalake_core::parquet::basic::{Compression, Encoding, ZstdLevel};
-use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use deltalake_core::parquet::schema::types::ColumnPath;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter, WriteMode};
+use deltalake_core::{DeltaTable, DeltaTableError};
 
-use super::Table;
-use crate::lake::{TableSpec, Written};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Table, spec_name, store_error};
+use crate::lake::{LakeError, TableSpec, Written};
 
 /// Rows of one partition that lie together, on the average of a batch, for them to be written where they lie; where they are fewer the
 /// batch is sorted apart, which copies it.
 const STRETCH_ROWS: usize = 8;
 
+/// Pieces of rows that may wait to be encoded, beside the ones that are.
+const PIECES_WAITING: usize = 1;
+
 impl Table {
+    /// Writes files of this table while others, or it, commit to it.
+    pub fn writer(&self) -> Writer {
+        Writer { table: self.table.clone(), spec: self.spec.clone() }
+    }
+
     /// Writes rows into files; answers what adds them to the table.
     pub(super) async fn write(&self, rows: Vec<RecordBatch>, packing: Packing) -> Result<Vec<Action>, DeltaTableError> {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Vec::new());
         }
-        let mut writer = RecordBatchWriter::for_table(&self.table)?.with_writer_properties(writer_properties(&self.spec, packing));
-        let schema = writer.arrow_schema();
-        let of_table = |batch: RecordBatch| {
-            let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
-            let columns = columns.ok_or_else(|| DeltaTableError::generic("a batch lacks a column of the table"))?;
-            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
-        };
-        let rows = rows.into_iter().map(of_table).collect::<Result<Vec<_>, DeltaTableError>>()?;
-        let names = self.spec.partition_columns.clone();
-        // A task of its own: encoding takes the processor for long, and the caller has other things going.
-        let written = tokio::spawn(async move {
-            for batch in rows {
-                let Some(stretches) = stretches(&batch, &names) else {
-                    writer.write(batch).await?;
-                    continue;
-                };
-                for (rows, values) in stretches {
-                    let partition = names.iter().cloned().zip(values.into_iter().map(Into::into)).collect();
-                    writer.write_partition(rows, &partition, WriteMode::Default).await?;
+        let mut files = NewFiles::begin(&self.table, &self.spec, packing)?;
+        files.add(rows).await;
+        files.finish().await
+    }
+}
+
+/// Writes files of a table, whatever version it stands at.
+#[derive(Debug)]
+pub struct Writer {
+    table: DeltaTable,
+    spec: TableSpec,
+}
+
+impl Writer {
+    /// Begins files for one commit.
+    ///
+    /// # Errors
+    /// The table cannot be written by us.
+    pub fn begin(&self) -> Result<NewFiles, LakeError> {
+        let failed = |source| store_error(&spec_name(&self.spec), "begin files of", source);
+        NewFiles::begin(&self.table, &self.spec, Packing::Quick).map_err(failed)
+    }
+}
+
+/// Files on their way: rows are encoded while more of them are decided. Unless they are committed nothing of them stays.
+#[derive(Debug)]
+pub struct NewFiles {
+    /// Rows, or that no more come.
+    rows: mpsc::Sender<Option<Vec<RecordBatch>>>,
+    written: JoinHandle<Result<Vec<Add>, DeltaTableError>>,
+}
+
+impl NewFiles {
+    fn begin(table: &DeltaTable, spec: &TableSpec, packing: Packing) -> Result<Self, DeltaTableError> {
+        let mut writer = RecordBatchWriter::for_table(table)?.with_writer_properties(writer_properties(spec, packing));
+        let names = spec.partition_columns.clone();
+        let (rows, mut given) = mpsc::channel(PIECES_WAITING);
+        let writing = async move {
+            while let Some(rows) = given.recv().await {
+                match rows {
+                    Some(rows) => encode(&mut writer, rows, &names).await?,
+                    None => return writer.flush().await,
                 }
             }
-            writer.flush().await
-        });
-        let added = written.await.map_err(|error| DeltaTableError::generic(error.to_string()))??;
+            Ok(Vec::new())
+        };
+        // A thread of its own: encoding takes the processor for long, and its buffers, of megabytes, are used again by the thread that
+        // used them before.
+        let runtime = Handle::current();
+        let written = spawn_blocking(move || runtime.block_on(writing));
+        Ok(Self { rows, written })
+    }
+
+    /// Adds rows; each batch has the table's columns. What goes wrong with them is told when the files are committed.
+    pub async fn add(&mut self, rows: Vec<RecordBatch>) {
+        // Not taken where encoding has failed.
+        drop(self.rows.send(Some(rows)).await);
+    }
+
+    /// What adds the files to the table.
+    pub(super) async fn finish(self) -> Result<Vec<Action>, DeltaTableError> {
+        drop(self.rows.send(None).await);
+        let added = self.written.await.map_err(|error| DeltaTableError::generic(error.to_string()))??;
         Ok(added.into_iter().map(Action::Add).collect())
     }
+}
+
+async fn encode(writer: &mut RecordBatchWriter, rows: Vec<RecordBatch>, partition_columns: &[String]) -> Result<(), DeltaTableError> {
+    let schema = writer.arrow_schema();
+    for batch in rows {
+        let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).cloned()).collect::<Option<Vec<_>>>();
+        let columns = columns.ok_or_else(|| DeltaTableError::generic("a batch lacks a column of the table"))?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        let Some(stretches) = stretches(&batch, partition_columns) else {
+            writer.write(batch).await?;
+            continue;
+        };
+        for (rows, values) in stretches {
+            let partition = partition_columns.iter().cloned().zip(values.into_iter().map(Into::into)).collect();
+            writer.write_partition(rows, &partition, WriteMode::Default).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The batch as stretches of rows of one partition each, with the values of its columns; `None` where it has to be sorted apart.
@@ -79,7 +148,11 @@ fn writer_properties(spec: &TableSpec, packing: Packing) -> WriterProperties {
         Packing::Quick => Compression::SNAPPY,
         Packing::Close => Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")),
     };
-    let packed = WriterProperties::builder().set_compression(compression);
+    let packed = WriterProperties::builder()
+        .set_compression(compression)
+        // A page of the first version is put together once more before it is packed.
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_encoding(Encoding::PLAIN);
     let column = |properties: WriterPropertiesBuilder, (path, written): &(&str, Written)| {
         let path = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
         let properties = match written {
