@@ -243,10 +243,9 @@ impl Scheduler {
         }
     }
 
-    /// Waits until the stream has caught up, but not for ever.
     async fn give_way(&mut self) {
         if let Some(behind) = &mut self.behind {
-            drop(timeout(REST_MAX, behind.wait_for(|behind| !behind)).await);
+            caught_up(behind, REST_MAX).await;
         }
     }
 
@@ -325,8 +324,15 @@ impl Scheduler {
     }
 }
 
+/// Waits until the stream has caught up, at most so long.
+async fn caught_up(behind: &mut watch::Receiver<bool>, most: Duration) {
+    drop(timeout(most, behind.wait_for(|behind| !behind)).await);
+}
+
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     /// A job of this schedule that last ran so many seconds before noon, at which it took one.
@@ -365,5 +371,19 @@ mod tests {
         let next_day = noon() + TimeDelta::days(1);
         let due = |ran: i64| scheduled("1h", Some(ran)).overdue(noon(), next_day, 2).is_some();
         assert!(due(10) && !due(9), "ten times the second it took");
+    }
+
+    #[tokio::test]
+    async fn a_job_waits_for_a_stream_that_is_behind_but_not_for_ever() {
+        let (says, mut behind) = watch::channel(true);
+        let long = Duration::from_secs(600);
+        assert_eq!(caught_up(&mut behind, long).now_or_never(), None);
+        caught_up(&mut behind, Duration::from_millis(1)).await;
+        says.send(false).unwrap();
+        assert_eq!(caught_up(&mut behind, long).now_or_never(), Some(()));
+        // Nobody says any more how far the stream is.
+        says.send(true).unwrap();
+        drop(says);
+        assert_eq!(caught_up(&mut behind, long).now_or_never(), Some(()));
     }
 }
