@@ -240,6 +240,7 @@ impl KafkaOptions {
             .set("queued.min.messages", "10000000")
             .set("queued.max.messages.kbytes", (self.prefetch_bytes_max / 1024).max(1).to_string())
             .set("max.partition.fetch.bytes", FETCH_BYTES_MAX.to_string())
+            // Of all partitions together; librdkafka would otherwise ask for no more than one partition's queue holds.
             .set("fetch.max.bytes", (4 * FETCH_BYTES_MAX).to_string())
             // A full queue is looked at again after this long; the usual 1 s would be the speed of reading.
             .set("fetch.queue.backoff.ms", "5")

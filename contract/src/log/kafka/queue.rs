@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use self_cell::self_cell;
 
 use super::shared::Context;
@@ -21,36 +21,33 @@ use crate::pieces::Pieces;
 const LARGE_BYTES: usize = 64 * 1024;
 
 type Source = Arc<PartitionQueue<Context>>;
-type Polled<'q> = Option<KafkaResult<BorrowedMessage<'q>>>;
+type Held<'q> = Option<BorrowedMessage<'q>>;
 
 self_cell!(
-    /// What a queue gave last, beside the queue, which must outlive it.
-    struct Message {
+    /// A queue, and room for a message of it, which must not outlive it.
+    struct Holder {
         owner: Source,
         #[covariant]
-        dependent: Polled,
+        dependent: Held,
     }
 );
 
-impl Message {
-    fn none(queue: Source) -> Self {
+impl Holder {
+    fn of(queue: Source) -> Self {
         Self::new(queue, |_| None)
     }
 }
 
-/// The value of a message.
-struct Value(Message);
-
-impl AsRef<[u8]> for Value {
+/// The value of the message that is held.
+impl AsRef<[u8]> for Holder {
     fn as_ref(&self) -> &[u8] {
-        let Some(Ok(message)) = self.0.borrow_dependent() else { return &[] };
-        message.payload().unwrap_or_default()
+        self.borrow_dependent().as_ref().and_then(Message::payload).unwrap_or_default()
     }
 }
 
 /// A partition's queue.
 pub(super) struct Queue {
-    last: Message,
+    holder: Holder,
     /// Where the bytes of the next small records go.
     pieces: Pieces,
 }
@@ -63,32 +60,40 @@ impl fmt::Debug for Queue {
 
 impl Queue {
     pub(super) fn new(queue: PartitionQueue<Context>) -> Self {
-        Self { last: Message::none(Arc::new(queue)), pieces: Pieces::default() }
+        Self { holder: Holder::of(Arc::new(queue)), pieces: Pieces::default() }
     }
 
     /// Drops what has come.
     pub(super) fn clear(&mut self) {
-        while self.last.borrow_owner().poll(Duration::ZERO).is_some() {}
+        while self.holder.borrow_owner().poll(Duration::ZERO).is_some() {}
     }
 
-    /// The next record, if one has come.
+    /// The next record, if one has come. Outside producers may leave key and value out: then they are empty.
     pub(super) fn poll(&mut self) -> Option<Result<Stored, KafkaError>> {
-        self.last.with_dependent_mut(|queue, last| *last = queue.poll(Duration::ZERO));
-        let message = match self.last.borrow_dependent().as_ref()? {
-            Ok(message) => message,
-            Err(error) => return Some(Err(error.clone())),
+        let pieces = &mut self.pieces;
+        let polled = self.holder.with_dependent_mut(|queue, held| {
+            let message = match queue.poll(Duration::ZERO)? {
+                Ok(message) => message,
+                Err(error) => return Some(Err(error)),
+            };
+            let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+            let stays = value.len() >= LARGE_BYTES;
+            let (key, value) = pieces.keep(key, if stays { &[] } else { value });
+            let stored = Stored {
+                offset: message.offset().max(0).cast_unsigned(),
+                appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
+                record: Record { key, value, headers: headers(&message) },
+            };
+            *held = stays.then_some(message);
+            Some(Ok(stored))
+        });
+        let mut stored = match polled? {
+            Ok(stored) => stored,
+            Err(error) => return Some(Err(error)),
         };
-        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-        let stays = value.len() >= LARGE_BYTES;
-        let (key, value) = self.pieces.keep(key, if stays { &[] } else { value });
-        let mut stored = Stored {
-            offset: message.offset().max(0).cast_unsigned(),
-            appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
-            record: Record { key, value, headers: headers(message) },
-        };
-        if stays {
-            let next = Message::none(Arc::clone(self.last.borrow_owner()));
-            stored.record.value = Bytes::from_owner(Value(mem::replace(&mut self.last, next)));
+        if self.holder.borrow_dependent().is_some() {
+            let next = Holder::of(Arc::clone(self.holder.borrow_owner()));
+            stored.record.value = Bytes::from_owner(mem::replace(&mut self.holder, next));
         }
         Some(Ok(stored))
     }
