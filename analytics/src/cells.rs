@@ -76,7 +76,12 @@ fn order(key: &(Arc<str>, Kind, CellKey)) -> (i32, Kind, &str, Option<&str>, Opt
 }
 
 /// Adds parts to others.
-pub(crate) fn add(all: &mut CellParts, parts: CellParts) {
+pub(crate) fn add(all: &mut CellParts, mut parts: CellParts) {
+    // The fewer are added to the more: each is looked up by its names.
+    if all.len() < parts.len() {
+        std::mem::swap(all, &mut parts);
+    }
+    all.reserve(parts.len());
     for (key, (events, voices)) in parts {
         let sums = all.entry(key).or_default();
         *sums = (sums.0 + events, sums.1 + voices);

@@ -385,20 +385,19 @@ async fn commit(
     let (parts, tallies): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
     let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
     let moved = positions.clone().into_iter().chain(skips_moved).collect();
-    // Laid out while the records are written.
-    let lays_out = cells.is_some();
-    let adding_up = tokio::task::spawn_blocking(move || {
-        let parts = merged(parts);
-        (lays_out.then(|| cells::batch(&parts)), parts)
-    });
-    let Committed { version, files } = records.commit(Change { files: Some(files), positions: moved, ..Change::default() }).await?;
-    let (laid_out, parts) = adding_up.await?;
+    let change = Change { files: Some(files), positions: moved, ..Change::default() };
     match cells {
         Some(cells) => {
+            // Added up and laid out while the records are written.
+            let laid_out = tokio::task::spawn_blocking(move || cells::batch(&merged(parts)));
+            let Committed { version, .. } = records.commit(change).await?;
             positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
-            cells.commit(Change { rows: laid_out.into_iter().collect(), positions, ..Change::default() }).await?;
+            cells.commit(Change { rows: vec![laid_out.await?], positions, ..Change::default() }).await?;
         }
-        None => own.add(|| OwnCommit { version, files, parts, newest: newest(&tallies) }),
+        None => {
+            let Committed { version, files } = records.commit(change).await?;
+            own.add(|| OwnCommit { version, files, parts, newest: newest(&tallies) });
+        }
     }
     for (moved, by) in [(&mut *offsets, &reached), (skipped, &skips)] {
         by.iter().for_each(|(partition, next)| moved.advance(partition.clone(), next));

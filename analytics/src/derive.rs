@@ -123,7 +123,7 @@ impl Deriver {
                 self.take_newest(newest, &reached);
             }
             for OwnCommit { parts: of_commit, newest, .. } in own {
-                cells::add(&mut parts, of_commit);
+                of_commit.into_iter().for_each(|of_piece| cells::add(&mut parts, of_piece));
                 self.take_newest(newest, &reached);
             }
             parts.retain(|_, sums| *sums != (0, 0));

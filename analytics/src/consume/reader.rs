@@ -26,6 +26,10 @@ const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of a backlog worth a commit, which costs tens of milliseconds however little it holds.
 const TURN_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes of a turn after a backlog that say it goes on, however little each partition gave at once: more than comes in a quarter of a second
+/// to a city of 80,000 events a second.
+const BEHIND_BYTES: usize = 8 * 1024 * 1024;
+
 /// Longest time a backlog is gathered for one commit, and the pause before it is looked for more where little came.
 const GATHERING: Duration = Duration::from_millis(250);
 const GATHERING_PAUSE: Duration = Duration::from_millis(5);
@@ -47,6 +51,8 @@ pub(super) struct Reader {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) partitions: BTreeMap<TopicPartition, Held>,
     pub(super) grids: GridStore,
+    /// Whether the turn before left a backlog.
+    behind: bool,
 }
 
 /// Decided records on their way to the lake.
@@ -102,20 +108,23 @@ struct Piece {
 
 impl Reader {
     pub(super) fn new(log: Arc<dyn EventLog>, grids: GridStore) -> Self {
-        Self { log, partitions: BTreeMap::new(), grids }
+        Self { log, partitions: BTreeMap::new(), grids, behind: false }
     }
 
     /// Fetches and decides what every partition has, of a backlog as much as is worth a commit, into files of `writer`; `None` when
     /// nothing is new.
     pub(super) async fn decide(&mut self, writer: &Writer) -> Result<Option<Pending>, ConsumeError> {
         let began = Instant::now();
-        let Some(first) = self.decide_what_came().await? else { return Ok(None) };
+        let Some(first) = self.decide_what_came().await? else {
+            self.behind = false;
+            return Ok(None);
+        };
         let mut pending = Pending::new(writer.begin()?);
         let mut more = Some(first);
         while let Some(piece) = more {
             let at_once = piece.backlog;
             pending.add(piece).await;
-            if !pending.backlog || pending.bytes >= TURN_BYTES || began.elapsed() >= GATHERING {
+            if !(pending.backlog || self.behind) || pending.bytes >= TURN_BYTES || began.elapsed() >= GATHERING {
                 break;
             }
             if !at_once {
@@ -123,6 +132,9 @@ impl Reader {
             }
             more = self.decide_what_came().await?;
         }
+        // What is read ahead may not have come yet since the turn before.
+        pending.backlog |= self.behind && pending.bytes >= BEHIND_BYTES;
+        self.behind = pending.backlog;
         Ok(Some(pending))
     }
 
@@ -205,18 +217,17 @@ mod tests {
     use super::*;
     use crate::lake::delta::Table;
 
-    /// A reader of one partition that holds so many records of a megabyte.
-    async fn reader(folder: &std::path::Path, megabytes: usize) -> Reader {
+    /// A reader of so many partitions that hold so many records of these bytes in all.
+    async fn reader(folder: &std::path::Path, partitions: u32, records: usize, bytes: usize) -> Reader {
         let clock = ManualClock::at("2026-01-02T00:00:00Z".parse().unwrap());
         let log = MemoryLog::new(clock, LogLimits::default());
-        let declared = TopicSpec { name: topic::QUARANTINE.into(), partitions: 1, retention_age: None, retention_bytes: None };
+        let declared = TopicSpec { name: topic::QUARANTINE.into(), partitions, retention_age: None, retention_bytes: None };
         log.ensure_topic(&declared).await.unwrap();
-        let large = Record::new("city", vec![b'x'; 1_000_000]);
-        for _ in 0..megabytes {
-            log.append(topic::QUARANTINE, vec![large.clone()]).await.unwrap();
+        for record in 0..records {
+            log.append(topic::QUARANTINE, vec![Record::new(format!("city/{record}"), vec![b'x'; bytes])]).await.unwrap();
         }
         let mut reader = Reader::new(Arc::new(log), GridStore::open(folder).unwrap());
-        reader.partitions.insert(TopicPartition::new(topic::QUARANTINE, 0), Held::default());
+        reader.partitions.extend((0..partitions).map(|partition| (TopicPartition::new(topic::QUARANTINE, partition), Held::default())));
         reader
     }
 
@@ -228,22 +239,35 @@ mod tests {
     async fn a_backlog_is_gathered_for_one_commit_and_what_is_none_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(folder.path()).await;
-        let mut small = reader(folder.path(), 1).await;
+        let mut small = reader(folder.path(), 1, 1, 1_000_000).await;
         let pending = small.decide(&writer).await.unwrap().unwrap();
         assert_eq!((pending.decided.len(), pending.backlog), (1, false));
 
         // Several fetches of one partition, in one turn and in their order.
-        let mut large = reader(folder.path(), 20).await;
+        let mut large = reader(folder.path(), 1, 20, 1_000_000).await;
         let pending = large.decide(&writer).await.unwrap().unwrap();
         assert_eq!((pending.decided.len(), pending.backlog, pending.offsets.total()), (5, true, 20));
         assert!(large.decide(&writer).await.unwrap().is_none());
     }
 
     #[tokio::test]
+    async fn a_backlog_goes_on_where_much_comes_in_small_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path()).await;
+        for (records, behind, goes_on) in [(120, false, false), (120, true, true), (12, true, false)] {
+            let mut reader = reader(folder.path(), 8, records, 80_000).await;
+            reader.behind = behind;
+            let pending = reader.decide(&writer).await.unwrap().unwrap();
+            assert_eq!((pending.records, pending.backlog, reader.behind), (records as u64, goes_on, goes_on));
+            assert!(reader.decide(&writer).await.unwrap().is_none() && !reader.behind);
+        }
+    }
+
+    #[tokio::test]
     async fn a_turn_has_a_bound() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(folder.path()).await;
-        let mut reader = reader(folder.path(), 90).await;
+        let mut reader = reader(folder.path(), 1, 90, 1_000_000).await;
         let pending = reader.decide(&writer).await.unwrap().unwrap();
         assert!((TURN_BYTES..TURN_BYTES + FETCH_BYTES_MAX).contains(&pending.bytes), "{} bytes", pending.bytes);
     }

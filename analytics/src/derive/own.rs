@@ -16,8 +16,8 @@ pub(crate) struct OwnCommit {
     pub(crate) version: u64,
     /// The files it added.
     pub(crate) files: Vec<String>,
-    /// What its rows come to.
-    pub(crate) parts: CellParts,
+    /// What its rows come to, as they were decided.
+    pub(crate) parts: Vec<CellParts>,
     /// Newest accepted `occurred_at` by source.
     pub(crate) newest: BTreeMap<String, DateTime<Utc>>,
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn commit(version: u64) -> OwnCommit {
-        OwnCommit { version, files: Vec::new(), parts: CellParts::new(), newest: BTreeMap::new() }
+        OwnCommit { version, files: Vec::new(), parts: Vec::new(), newest: BTreeMap::new() }
     }
 
     fn versions(commits: &[OwnCommit]) -> Vec<u64> {
