@@ -24,62 +24,80 @@ const PARTITIONS: u32 = 4;
 
 const CATEGORIES: [&str; 8] = ["noise", "parking", "rubbish", "smoke", "traffic", "wires", "stalls", "water"];
 
-/// The demo city: its grids as a file, and a place in each.
+/// Grids along each side of the city, and how many degrees one is wide.
+const SIDE: u64 = 100;
+const DEGREES: f64 = 0.005;
+/// The city's corner.
+const CORNER: [f64; 2] = [121.0, 25.0];
+
+/// A city of ten thousand square grids, few of which have most of the calls: with eight categories and a minute nearly every call is a
+/// group of its own, as it was where Flink's figure was recorded.
 struct City {
     folder: tempfile::TempDir,
-    places: Vec<(f64, f64)>,
 }
 
 impl City {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = program();
-        command.args(["city", "--seed", "7", "--days", "1", "--out"]).arg(folder.path());
-        assert!(command.stdout(Stdio::null()).status().unwrap().success());
-        let text = std::fs::read_to_string(folder.path().join("grids.geojson")).unwrap();
-        let grids: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let places = grids["features"].as_array().unwrap().iter().map(|grid| middle(&grid["geometry"]["coordinates"])).collect();
-        Self { folder, places }
+        let square = |cell: u64| {
+            let [west, south] = corner(cell);
+            let [east, north] = [west + DEGREES, south + DEGREES];
+            let ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
+            serde_json::json!({
+                "type": "Feature", "properties": { "grid_id": name(cell), "name": name(cell) },
+                "geometry": { "type": "Polygon", "coordinates": [ring] },
+            })
+        };
+        let grids = serde_json::json!({ "type": "FeatureCollection", "features": (0..SIDE * SIDE).map(square).collect::<Vec<_>>() });
+        std::fs::write(folder.path().join("grids.geojson"), grids.to_string()).unwrap();
+        Self { folder }
     }
 
     /// Makes a folder with a lake that knows the grids.
     fn lake(&self, data: &Path) {
         let mut command = program();
         command.args(["grids", "load"]).arg(self.folder.path().join("grids.geojson"));
-        command.args(["--level", "grid", "--id", "grid_id", "--name", "name_zh", "--data-dir"]).arg(data);
+        command.args(["--level", "grid", "--id", "grid_id", "--name", "name", "--data-dir"]).arg(data);
         assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
-    }
-
-    /// Contract events of 400 bytes, one a line, over the last day, in every grid.
-    fn calls(&self, source: &str, count: u64) -> Vec<String> {
-        let from = chrono::Utc::now().timestamp_millis() - 25 * 3_600_000;
-        let call = |id: u64| {
-            // A whole second would be written without its fraction, and Flink's pattern asks for one.
-            let at = (from + (id * 86_400_000 / count).cast_signed()) / 1000 * 1000 + 1 + (id % 999).cast_signed();
-            let at = chrono::DateTime::from_timestamp_millis(at).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-            let (lon, lat) = self.places[(id * 7919 % self.places.len() as u64) as usize];
-            format!(
-                r#"{{"event_id":"{source}-{id}","source":"{source}","kind":"hotline_call","occurred_at":"{at}","case_id":"C{id:010}","channel":"phone","category":"{}","urgency":"normal","address":"Mill Road {}","caller":"h:{:016x}","lon":{lon:.6},"lat":{lat:.6},"attributes":{{"operator":"desk {}","summary":"resident reports the same trouble near the east gate since midnight, third time"}}}}"#,
-                CATEGORIES[(id % 8) as usize],
-                id % 4000,
-                id % 90_000 * 2_654_435_761,
-                id % 40
-            )
-        };
-        (0..count).map(call).collect()
     }
 }
 
-/// A point of a polygon's or multipolygon's first ring: the mean of its corners.
-fn middle(coordinates: &serde_json::Value) -> (f64, f64) {
-    let mut ring = coordinates;
-    while ring[0][0].is_array() {
-        ring = &ring[0];
-    }
-    let corners: Vec<(f64, f64)> =
-        ring.as_array().unwrap().iter().map(|corner| (corner[0].as_f64().unwrap(), corner[1].as_f64().unwrap())).collect();
-    let mean = |axis: fn(&(f64, f64)) -> f64| corners.iter().map(axis).sum::<f64>() / corners.len() as f64;
-    (mean(|corner| corner.0), mean(|corner| corner.1))
+/// Contract events of 400 bytes, one a line, over the last day.
+fn calls(source: &str, count: u64) -> Vec<String> {
+    let from = chrono::Utc::now().timestamp_millis() - 25 * 3_600_000;
+    let call = |id: u64| {
+        // A whole second would be written without its fraction, and Flink's pattern asks for one.
+        let at = (from + (id * 86_400_000 / count).cast_signed()) / 1000 * 1000 + 1 + (id % 999).cast_signed();
+        let at = chrono::DateTime::from_timestamp_millis(at).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let [place, category, within] = [1, 2, 3].map(|draw| drawn(3 * id + draw));
+        let cell = ((SIDE * SIDE) as f64 * place.powf(2.5)) as u64;
+        let [lon, lat] = corner(cell).map(|from| from + DEGREES * (0.1 + 0.8 * within));
+        format!(
+            r#"{{"event_id":"{source}-{id}","source":"{source}","kind":"hotline_call","occurred_at":"{at}","case_id":"C{id:010}","channel":"phone","category":"{}","urgency":"normal","address":"Mill Road {}","address_id":"{}","caller":"h:{:016x}","lon":{lon:.6},"lat":{lat:.6},"attributes":{{"operator":"desk {}","summary":"resident reports the same trouble near the gate since midnight"}}}}"#,
+            CATEGORIES[(8.0 * category) as usize],
+            id % 4000,
+            name(cell),
+            id % 90_000 * 2_654_435_761,
+            id % 40
+        )
+    };
+    (0..count).map(call).collect()
+}
+
+fn name(cell: u64) -> String {
+    format!("c{cell:05}")
+}
+
+fn corner(cell: u64) -> [f64; 2] {
+    [CORNER[0] + (cell % SIDE) as f64 * DEGREES, CORNER[1] + (cell / SIDE) as f64 * DEGREES]
+}
+
+/// A number from 0 up to 1, always the same for the same `seed` (SplitMix64).
+fn drawn(seed: u64) -> f64 {
+    let mut bits = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The records ingest makes of these lines.
@@ -106,7 +124,7 @@ fn prepared() -> Option<(Rig, City)> {
 /// The plain client and ours in turns, over one topic; then more members, and the peer.
 pub(crate) fn throughput(pace: Pace) -> Vec<Figure> {
     let Some((rig, city)) = prepared() else { return Vec::new() };
-    let mut figures = produce::figures(&rig, &city, pace);
+    let mut figures = produce::figures(&rig, pace);
     figures.extend(consume::figures(&rig, &city, pace));
     figures
 }

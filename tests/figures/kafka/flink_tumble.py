@@ -51,7 +51,7 @@ def main():
     world.execute_sql(f"""
         CREATE TABLE calls (
             event_id STRING, source STRING, kind STRING, occurred_at STRING, case_id STRING, channel STRING, category STRING,
-            urgency STRING, address STRING, caller STRING, lon DOUBLE, lat DOUBLE, attributes MAP<STRING, STRING>,
+            urgency STRING, address STRING, address_id STRING, caller STRING, lon DOUBLE, lat DOUBLE, attributes MAP<STRING, STRING>,
             ts AS TO_TIMESTAMP(occurred_at, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
             WATERMARK FOR ts AS ts - INTERVAL '2' DAY
         ) WITH (
@@ -63,9 +63,9 @@ def main():
     # Summed up at the end, so that it shows whether every record was counted.
     counts = world.execute_sql("""
         SELECT SUM(n), COUNT(mean) FROM (
-            SELECT window_start, lon, lat, category, COUNT(*) AS n, AVG(CAST(CHAR_LENGTH(address) AS DOUBLE)) AS mean
+            SELECT window_start, address_id, category, COUNT(*) AS n, AVG(CAST(CHAR_LENGTH(address) AS DOUBLE)) AS mean
             FROM TABLE(TUMBLE(TABLE calls, DESCRIPTOR(ts), INTERVAL '1' MINUTES))
-            GROUP BY window_start, window_end, lon, lat, category)""")
+            GROUP BY window_start, window_end, address_id, category)""")
     counted = 0
     with counts.collect() as rows:
         for row in rows:

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use contract::log::kafka::{KafkaOptions, raw::Plain};
 
-use super::{City, TOPIC, floor, records};
+use super::{TOPIC, calls, floor, records};
 use crate::client::{Client, request};
 use crate::kafka_rig::Rig;
 use crate::roles::Deployment;
@@ -34,7 +34,7 @@ fn post(address: std::net::SocketAddr, bodies: &[Vec<u8>]) {
     });
 }
 
-pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
+pub(super) fn figures(rig: &Rig, pace: Pace) -> Vec<Figure> {
     let folder = tempfile::tempdir().unwrap();
     let place = Deployment::new(&rig, folder.path());
     let ingest = place.ingest();
@@ -44,13 +44,13 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     // The first pair warms up the broker, the plain client and ours, and does not count.
     for pair in 0..=pace.kafka_pairs {
         let events = if pair == 0 { pace.kafka_events / 10 } else { pace.kafka_events };
-        let plain = records(&city.calls(&format!("plain{pair}"), events));
+        let plain = records(&calls(&format!("plain{pair}"), events));
         let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
         client.produce(TOPIC, &plain).unwrap();
         let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
         drop(plain);
 
-        let lines = city.calls(&format!("ours{pair}"), events);
+        let lines = calls(&format!("ours{pair}"), events);
         let bodies: Vec<Vec<u8>> =
             lines.chunks(REQUEST_EVENTS).map(|lines| request("POST", "/v1/events", "application/x-ndjson", &lines.join("\n"))).collect();
         let (began, before) = (Instant::now(), processor_seconds(ingest.id()));
