@@ -13,7 +13,8 @@ use chrono::{DateTime, Datelike, Utc};
 use contract::{Event, Rejection, Text, TopicPartition, headers, schema};
 
 use crate::names::Names;
-use crate::rows::{BLOCK, Payload, Row};
+use crate::reading::{Payload, Row};
+use crate::rows::BLOCK;
 
 /// Rows of a batch: few enough to stay near the processor, enough for what is paid a batch and column not to count.
 const BATCH_ROWS: usize = 4 * 1024;

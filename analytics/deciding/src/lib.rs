@@ -7,5 +7,6 @@
 mod columns;
 mod fingerprint;
 mod names;
+mod reading;
 pub mod rows;
 pub mod state;

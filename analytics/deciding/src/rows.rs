@@ -1,20 +1,19 @@
-//! Records of the log as rows of table `records`: read, located and decided. One record in, one row out.
+//! Records of the log as rows of table `records`: located and decided. One record in, one row out.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
-use contract::log::{RECORD_BYTES_MAX, Stored};
-use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Rejection, Text, TopicPartition, cloud_events, topic};
+use contract::log::Stored;
+use contract::{DeliveryRules, Disposition, Event, Kind, Reason, Text, TopicPartition};
 use hashbrown::HashMap;
 
 use crate::columns::Columns;
 pub use crate::columns::month_of;
 use crate::fingerprint;
 use crate::names::{Name, Names};
+use crate::reading::{Judgement, Outcome, Refused, Row};
 use crate::state::{Candidate, Cell, CellKey, Decision, PartitionState};
 
 /// Hours of events and contacts to add to (or take from) a cell.
@@ -54,7 +53,7 @@ pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut Partit
     let (mut columns, mut rows) = (Columns::new(partition, records.len()), Vec::with_capacity(BLOCK.min(records.len())));
     let mut refused = Vec::new();
     for block in records.chunks(BLOCK) {
-        rows.extend(block.iter().map(|stored| Row { stored, outcome: read(partition, stored) }));
+        rows.extend(block.iter().map(|stored| Row::read(partition, stored)));
         rows.iter_mut().for_each(|row| decider.decide(row));
         refused.extend(rows.extract_if(.., |row| row.refused().is_some()));
         columns.add(&rows, decider.state.names());
@@ -173,72 +172,6 @@ pub fn hour_of(at: DateTime<Utc>) -> i32 {
     i32::try_from(at.timestamp().div_euclid(3_600)).unwrap_or(i32::MAX)
 }
 
-/// Tables keep microseconds; the event as decided must be the event as read back.
-fn truncate_times<S>(event: &mut Event<S>) {
-    event.occurred_at = micros(event.occurred_at);
-    event.received_at = event.received_at.map(micros);
-    event.deadline_at = event.deadline_at.map(micros);
-}
-
-fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
-}
-
-/// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
-fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
-    let value = &stored.record.value;
-    let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
-    if partition.topic == topic::QUARANTINE {
-        return Outcome::Refused(match serde_json::from_slice::<Rejection>(value) {
-            Ok(mut rejection) => Box::new(Refused { payload: Payload::Small(std::mem::take(&mut rejection.payload).into()), rejection }),
-            Err(error) => refuse(stored, appended_at, Reason::BadJson, "", &error.to_string()),
-        });
-    }
-    if stored.record.bytes() > RECORD_BYTES_MAX {
-        return Outcome::Refused(refuse_unread(stored, appended_at));
-    }
-    let event = match cloud_events::of_record(&stored.record, appended_at) {
-        Some(event) => event.map(|event| Box::new(event.into())),
-        None => Event::from_json_in_place(value, appended_at),
-    };
-    match event {
-        Ok(mut event) => {
-            truncate_times(&mut event);
-            Outcome::Event(event, Judgement::default())
-        }
-        Err(invalid) => Outcome::Refused(refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail)),
-    }
-}
-
-fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Box<Refused<'r>> {
-    let key = String::from_utf8_lossy(&stored.record.key);
-    let source = key.split_once('/').map_or("unknown", |(source, _)| if source.is_empty() { "unknown" } else { source });
-    let rejection = Rejection {
-        source: source.to_owned(),
-        reason,
-        field: field.to_owned(),
-        detail: detail.to_owned(),
-        payload: String::new(),
-        origin: String::new(),
-        received_at: at,
-    };
-    Box::new(Refused { rejection, payload: Payload::of(&stored.record.value) })
-}
-
-/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more of it than of any rejection, would
-/// cost more than the thousands of records around it.
-fn refuse_unread(stored: &Stored, at: DateTime<Utc>) -> Box<Refused<'_>> {
-    let value = &stored.record.value;
-    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
-    let most = Rejection::CUT_PAYLOAD_BYTES.min(value.len());
-    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
-    let (bytes, whole) = (stored.record.bytes(), value.len());
-    let detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}; payload cut from {whole} to {end} bytes");
-    let mut refused = refuse(stored, at, Reason::TooLong, "", &detail);
-    refused.payload = Payload::Small(String::from_utf8_lossy(&value[..end]));
-    refused
-}
-
 /// The finest grid known, and how it was found.
 fn locate<'e>(event: &'e Event<Text<'_>>, grids: &'e GridSet) -> Option<(&'e str, &'static str)> {
     if let Some(grid) = event.grid_id.as_deref() {
@@ -249,116 +182,14 @@ fn locate<'e>(event: &'e Event<Text<'_>>, grids: &'e GridSet) -> Option<(&'e str
     point.map(|grid| (grid, "point")).or_else(|| named().map(|grid| (grid, "address")))
 }
 
-/// A record and what became of it, before it is laid out in columns.
-pub(crate) struct Row<'a> {
-    pub(crate) stored: &'a Stored,
-    outcome: Outcome<'a>,
-}
-
-enum Outcome<'a> {
-    Event(Box<Event<Text<'a>>>, Judgement),
-    Refused(Box<Refused<'a>>),
-}
-
-/// What is said of an event.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Judgement {
-    pub(crate) grid: Option<Name>,
-    pub(crate) located_by: Option<&'static str>,
-    pub(crate) body_hash: i64,
-    pub(crate) revision: i32,
-    disposition: Disposition,
-}
-
-impl Default for Judgement {
-    fn default() -> Self {
-        Self { grid: None, located_by: None, body_hash: 0, revision: 0, disposition: Disposition::Accepted }
-    }
-}
-
-/// Why there is no event.
-struct Refused<'a> {
-    /// All but the payload.
-    rejection: Rejection,
-    payload: Payload<'a>,
-}
-
-/// A refused record as it came.
-pub(crate) enum Payload<'a> {
-    /// As text; what is no text in it is replaced.
-    Small(Cow<'a, str>),
-    /// Where it lies, not looked at.
-    Large(&'a Bytes),
-}
-
-/// A payload from which on it costs more to copy it, or to look at it once more, than to lay it out by itself.
-const LARGE_PAYLOAD_BYTES: usize = 64 * 1024;
-
-impl<'a> Payload<'a> {
-    fn of(bytes: &'a Bytes) -> Self {
-        if bytes.len() >= LARGE_PAYLOAD_BYTES {
-            return Self::Large(bytes);
-        }
-        // What is no text is looked for only where there is any.
-        Self::Small(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Small(text) => text.len(),
-            Self::Large(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl<'a> Row<'a> {
-    pub(crate) fn event(&self) -> Option<&Event<Text<'a>>> {
-        match &self.outcome {
-            Outcome::Event(event, _) => Some(event),
-            Outcome::Refused(_) => None,
-        }
-    }
-
-    pub(crate) fn judgement(&self) -> Option<&Judgement> {
-        match &self.outcome {
-            Outcome::Event(_, judgement) => Some(judgement),
-            Outcome::Refused(_) => None,
-        }
-    }
-
-    fn refused(&self) -> Option<&Refused<'a>> {
-        match &self.outcome {
-            Outcome::Event(..) => None,
-            Outcome::Refused(refused) => Some(refused),
-        }
-    }
-
-    pub(crate) fn rejection(&self) -> Option<&Rejection> {
-        self.refused().map(|refused| &refused.rejection)
-    }
-
-    pub(crate) fn payload(&self) -> Option<&Payload<'a>> {
-        self.refused().map(|refused| &refused.payload)
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        match &self.outcome {
-            Outcome::Event(event, _) => &event.source,
-            Outcome::Refused(refused) => &refused.rejection.source,
-        }
-    }
-
-    pub(crate) fn disposition(&self) -> Disposition {
-        self.judgement().map_or(Disposition::Quarantined, |judgement| judgement.disposition)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::AsArray;
-    use contract::log::Record;
+    use contract::Rejection;
+    use contract::log::{RECORD_BYTES_MAX, Record};
 
     use super::*;
+    use crate::reading::LARGE_PAYLOAD_BYTES;
 
     /// Decides records of a partition, the first at offset 0.
     fn decided(values: Vec<Vec<u8>>) -> (Vec<Stored>, Vec<RecordBatch>) {

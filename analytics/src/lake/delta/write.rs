@@ -10,7 +10,6 @@ use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterPropert
 use deltalake_core::parquet::schema::types::ColumnPath;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter, WriteMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
-
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};

@@ -14,7 +14,7 @@ pub(super) const BATCH_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
 
 /// Bytes of a partition in one answer of the broker, which cuts off the last batch where they are full: what is left of it was sent for
 /// nothing, of large batches up to half of a small answer.
-const FETCH_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
+const ANSWER_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
 /// A text that is never printed: passwords come from a file or the environment, and stay there.
 #[derive(Clone, PartialEq, Eq)]
@@ -239,9 +239,9 @@ impl KafkaOptions {
             // The bytes bound what is read ahead, whatever the number of records.
             .set("queued.min.messages", "10000000")
             .set("queued.max.messages.kbytes", (self.prefetch_bytes_max / 1024).max(1).to_string())
-            .set("max.partition.fetch.bytes", FETCH_BYTES_MAX.to_string())
+            .set("max.partition.fetch.bytes", ANSWER_BYTES_MAX.to_string())
             // Of all partitions together; librdkafka would otherwise ask for no more than one partition's queue holds.
-            .set("fetch.max.bytes", (4 * FETCH_BYTES_MAX).to_string())
+            .set("fetch.max.bytes", (4 * ANSWER_BYTES_MAX).to_string())
             // A full queue is looked at again after this long; the usual 1 s would be the speed of reading.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
@@ -287,7 +287,7 @@ impl KafkaOptions {
             .set("queued.min.messages", "10000000")
             // Of all partitions together: what several turns take.
             .set("queued.max.messages.kbytes", (4 * self.prefetch_bytes_max / 1024).max(1).to_string())
-            .set("max.partition.fetch.bytes", FETCH_BYTES_MAX.to_string())
+            .set("max.partition.fetch.bytes", ANSWER_BYTES_MAX.to_string())
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.wait.max.ms", "50");

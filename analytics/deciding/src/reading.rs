@@ -1,0 +1,186 @@
+//! A record as it is read: the event it holds, or why there is none.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use contract::log::{RECORD_BYTES_MAX, Stored};
+use contract::{Disposition, Event, Reason, Rejection, Text, TopicPartition, cloud_events, topic};
+
+use crate::names::Name;
+
+/// A record and what became of it, before it is laid out in columns.
+pub(crate) struct Row<'a> {
+    pub(crate) stored: &'a Stored,
+    pub(crate) outcome: Outcome<'a>,
+}
+
+/// An event or none.
+pub(crate) enum Outcome<'a> {
+    Event(Box<Event<Text<'a>>>, Judgement),
+    Refused(Box<Refused<'a>>),
+}
+
+/// What is said of an event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judgement {
+    pub(crate) grid: Option<Name>,
+    pub(crate) located_by: Option<&'static str>,
+    pub(crate) body_hash: i64,
+    pub(crate) revision: i32,
+    pub(crate) disposition: Disposition,
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        Self { grid: None, located_by: None, body_hash: 0, revision: 0, disposition: Disposition::Accepted }
+    }
+}
+
+/// Why there is no event.
+pub(crate) struct Refused<'a> {
+    /// All but the payload.
+    pub(crate) rejection: Rejection,
+    payload: Payload<'a>,
+}
+
+/// A refused record as it came.
+pub(crate) enum Payload<'a> {
+    /// As text; what is no text in it is replaced.
+    Small(Cow<'a, str>),
+    /// Where it lies, not looked at.
+    Large(&'a Bytes),
+}
+
+/// A payload from which on it costs more to copy it, or to look at it once more, than to lay it out by itself.
+pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 * 1024;
+
+impl<'a> Payload<'a> {
+    fn of(bytes: &'a Bytes) -> Self {
+        if bytes.len() >= LARGE_PAYLOAD_BYTES {
+            return Self::Large(bytes);
+        }
+        // What is no text is looked for only where there is any.
+        Self::Small(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Small(text) => text.len(),
+            Self::Large(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Reads a record.
+    pub(crate) fn read(partition: &TopicPartition, stored: &'a Stored) -> Self {
+        Self { stored, outcome: read(partition, stored) }
+    }
+
+    pub(crate) fn event(&self) -> Option<&Event<Text<'a>>> {
+        match &self.outcome {
+            Outcome::Event(event, _) => Some(event),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    pub(crate) fn judgement(&self) -> Option<&Judgement> {
+        match &self.outcome {
+            Outcome::Event(_, judgement) => Some(judgement),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    pub(crate) fn refused(&self) -> Option<&Refused<'a>> {
+        match &self.outcome {
+            Outcome::Event(..) => None,
+            Outcome::Refused(refused) => Some(refused),
+        }
+    }
+
+    pub(crate) fn rejection(&self) -> Option<&Rejection> {
+        self.refused().map(|refused| &refused.rejection)
+    }
+
+    pub(crate) fn payload(&self) -> Option<&Payload<'a>> {
+        self.refused().map(|refused| &refused.payload)
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        match &self.outcome {
+            Outcome::Event(event, _) => &event.source,
+            Outcome::Refused(refused) => &refused.rejection.source,
+        }
+    }
+
+    pub(crate) fn disposition(&self) -> Disposition {
+        self.judgement().map_or(Disposition::Quarantined, |judgement| judgement.disposition)
+    }
+}
+
+/// Tables keep microseconds; the event as decided must be the event as read back.
+fn truncate_times<S>(event: &mut Event<S>) {
+    event.occurred_at = micros(event.occurred_at);
+    event.received_at = event.received_at.map(micros);
+    event.deadline_at = event.deadline_at.map(micros);
+}
+
+fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
+/// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
+fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
+    let value = &stored.record.value;
+    let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
+    if partition.topic == topic::QUARANTINE {
+        return Outcome::Refused(match serde_json::from_slice::<Rejection>(value) {
+            Ok(mut rejection) => Box::new(Refused { payload: Payload::Small(std::mem::take(&mut rejection.payload).into()), rejection }),
+            Err(error) => refuse(stored, appended_at, Reason::BadJson, "", &error.to_string()),
+        });
+    }
+    if stored.record.bytes() > RECORD_BYTES_MAX {
+        return Outcome::Refused(refuse_unread(stored, appended_at));
+    }
+    let event = match cloud_events::of_record(&stored.record, appended_at) {
+        Some(event) => event.map(|event| Box::new(event.into())),
+        None => Event::from_json_in_place(value, appended_at),
+    };
+    match event {
+        Ok(mut event) => {
+            truncate_times(&mut event);
+            Outcome::Event(event, Judgement::default())
+        }
+        Err(invalid) => Outcome::Refused(refuse(stored, appended_at, invalid.reason, &invalid.field, &invalid.detail)),
+    }
+}
+
+fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str, detail: &str) -> Box<Refused<'r>> {
+    let key = String::from_utf8_lossy(&stored.record.key);
+    let source = key.split_once('/').map_or("unknown", |(source, _)| if source.is_empty() { "unknown" } else { source });
+    let rejection = Rejection {
+        source: source.to_owned(),
+        reason,
+        field: field.to_owned(),
+        detail: detail.to_owned(),
+        payload: String::new(),
+        origin: String::new(),
+        received_at: at,
+    };
+    Box::new(Refused { rejection, payload: Payload::of(&stored.record.value) })
+}
+
+/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more of it than of any rejection, would
+/// cost more than the thousands of records around it.
+fn refuse_unread(stored: &Stored, at: DateTime<Utc>) -> Box<Refused<'_>> {
+    let value = &stored.record.value;
+    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    let most = Rejection::CUT_PAYLOAD_BYTES.min(value.len());
+    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
+    let (bytes, whole) = (stored.record.bytes(), value.len());
+    let detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}; payload cut from {whole} to {end} bytes");
+    let mut refused = refuse(stored, at, Reason::TooLong, "", &detail);
+    refused.payload = Payload::Small(String::from_utf8_lossy(&value[..end]));
+    refused
+}
