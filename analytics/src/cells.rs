@@ -50,9 +50,12 @@ pub fn spec(lake: &Path) -> TableSpec {
     }
 }
 
-/// The parts as rows of the table; in key order, so that equal input gives equal files.
-pub fn batch(parts: &CellParts) -> RecordBatch {
-    let mut sorted: Vec<_> = parts.iter().collect();
+/// Parts added up: events and contacts by source, kind and cell.
+pub type Sums = hashbrown::HashMap<(Arc<str>, Kind, CellKey), (i64, i64)>;
+
+/// The sums as rows of the table; in key order, so that equal input gives equal files.
+pub fn batch(sums: &Sums) -> RecordBatch {
+    let mut sorted: Vec<_> = sums.iter().collect();
     sorted.sort_by(|(one, _), (two, _)| order(one).cmp(&order(two)));
     let start = |key: &CellKey| DateTime::from_timestamp(i64::from(key.hour) * 3_600, 0).unwrap_or_default();
     let columns: Vec<ArrayRef> = vec![
@@ -75,12 +78,8 @@ fn order(key: &(Arc<str>, Kind, CellKey)) -> (i32, Kind, &str, Option<&str>, Opt
     (key.2.hour, key.1, &key.0, key.2.grid_id.as_deref(), key.2.category.as_deref())
 }
 
-/// Adds parts to others.
-pub(crate) fn add(all: &mut CellParts, mut parts: CellParts) {
-    // The fewer are added to the more: each is looked up by its names.
-    if all.len() < parts.len() {
-        std::mem::swap(all, &mut parts);
-    }
+/// Adds parts up.
+pub(crate) fn add(all: &mut Sums, parts: CellParts) {
     all.reserve(parts.len());
     for (key, (events, voices)) in parts {
         let sums = all.entry(key).or_default();
@@ -91,8 +90,8 @@ pub(crate) fn add(all: &mut CellParts, mut parts: CellParts) {
 /// What rows come to that are not in `cells` yet.
 #[derive(Debug, Default)]
 pub struct Missing {
-    /// Their parts.
-    pub parts: CellParts,
+    /// Their parts, added up.
+    pub parts: Sums,
     /// The newest `occurred_at` among them, by source.
     pub newest: BTreeMap<String, DateTime<Utc>>,
 }
@@ -163,7 +162,7 @@ pub(crate) fn later(newest: &mut BTreeMap<String, DateTime<Utc>>, source: String
     *known = at.max(*known);
 }
 
-fn take(parts: &mut CellParts, batch: &RecordBatch) {
+fn take(parts: &mut Sums, batch: &RecordBatch) {
     let text = |index: usize| arrow::compute::cast(batch.column(index), &DataType::Utf8).expect("text columns cast to text");
     let (grids, categories, sources, kinds) = (text(0), text(1), text(2), text(3));
     let hours = arrow::compute::cast(batch.column(4), &time_type()).expect("an instant casts to an instant");

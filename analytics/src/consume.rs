@@ -406,8 +406,8 @@ async fn commit(
 }
 
 /// The parts of several partitions as one.
-fn merged(parts: Vec<CellParts>) -> CellParts {
-    let mut all = CellParts::new();
+fn merged(parts: Vec<CellParts>) -> cells::Sums {
+    let mut all = cells::Sums::new();
     parts.into_iter().for_each(|parts| cells::add(&mut all, parts));
     all
 }

@@ -80,6 +80,8 @@ pub struct Grid {
 struct Level {
     name: String,
     grids: Vec<Arc<Grid>>,
+    /// The place of its first grid in the set.
+    first: u32,
     locator: Locator,
 }
 
@@ -145,15 +147,35 @@ impl GridSet {
     /// to the grid east of the edge (north of it if the edge is level), on the city's outer edge to the grid inside, and
     /// where grids overlap to the least `grid_id`.
     pub fn grid_at(&self, lon: f64, lat: f64) -> Option<&str> {
-        self.levels.iter().rev().find_map(|level| {
-            let place = level.locator.find(lon, lat)?;
-            Some(level.grids[place as usize].grid_id.as_str())
-        })
+        self.place_at(lon, lat).map(|place| self.id_of(place))
+    }
+
+    /// The same as a place: which of [`GridSet::grids`] it is. For who asks for each event; the grids themselves are far from one another.
+    pub fn place_at(&self, lon: f64, lat: f64) -> Option<u32> {
+        self.levels.iter().rev().find_map(|level| Some(level.first + level.locator.find(lon, lat)?))
+    }
+
+    /// The id of the grid at a place of this set.
+    ///
+    /// # Panics
+    /// The set has fewer grids.
+    pub fn id_of(&self, place: u32) -> &str {
+        &self.at(place).grid_id
+    }
+
+    /// Whether it is the same set, so that a place of the one is that of the other.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.grids, &other.grids)
     }
 
     /// The finest grid an address names; see [`GridSet::address_match`].
     pub fn address_grid(&self, address: &str) -> Option<&str> {
-        self.address_match(address).map(|found| found.grid.grid_id.as_str())
+        self.address_place(address).map(|place| self.id_of(place))
+    }
+
+    /// The same as a place; see [`GridSet::place_at`].
+    pub fn address_place(&self, address: &str) -> Option<u32> {
+        self.names.find(address).map(|(place, _)| place)
     }
 
     /// The finest grid an address names, and how the name was spelled.
@@ -202,12 +224,15 @@ fn in_order(levels: Vec<(String, Vec<Arc<Grid>>)>) -> Result<Vec<Arc<Level>>, Gr
     };
     let mut keyed: Vec<_> = depths.into_iter().zip(levels).map(|(depth, (name, grids))| (depth, mean_area(&grids), name, grids)).collect();
     keyed.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+    let mut next = 0;
     Ok(keyed
         .into_iter()
         .map(|(_, _, name, mut grids)| {
             grids.sort_by(|a, b| a.grid_id.cmp(&b.grid_id));
             let locator = Locator::build(grids.iter().map(|grid| &grid.geometry));
-            Arc::new(Level { name, grids, locator })
+            let first = next;
+            next += u32::try_from(grids.len()).expect("features are bounded by FEATURES_MAX");
+            Arc::new(Level { name, grids, first, locator })
         })
         .collect())
 }

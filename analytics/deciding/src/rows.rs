@@ -14,10 +14,10 @@ pub use crate::columns::month_of;
 use crate::fingerprint;
 use crate::names::{Name, Names};
 use crate::reading::{Judgement, Outcome, Refused, Row};
-use crate::state::{Candidate, Cell, CellKey, Decision, PartitionState};
+use crate::state::{Candidate, Cell, CellKey, Decision, Id, PartitionState};
 
-/// Hours of events and contacts to add to (or take from) a cell.
-pub type CellParts = HashMap<(Arc<str>, Kind, CellKey), (i64, i64)>;
+/// Events and contacts to add to (or take from) cells, by source, kind and cell; each cell once.
+pub type CellParts = Vec<((Arc<str>, Kind, CellKey), (i64, i64))>;
 
 /// What one partition's records came to.
 #[derive(Debug, Default)]
@@ -49,12 +49,13 @@ pub(crate) const BLOCK: usize = 256;
 
 /// Decides the records of one partition in offset order.
 pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut PartitionState, grids: &GridSet) -> Decided {
-    let mut decider = Decider { state, grids, body: Vec::new(), counts: Counts::default() };
+    let (body, points, placed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut decider = Decider { state, grids, body, points, placed, counts: Counts::of(records.len()) };
     let (mut columns, mut rows) = (Columns::new(partition, records.len()), Vec::with_capacity(BLOCK.min(records.len())));
     let mut refused = Vec::new();
     for block in records.chunks(BLOCK) {
         rows.extend(block.iter().map(|stored| Row::read(partition, stored)));
-        rows.iter_mut().for_each(|row| decider.decide(row));
+        decider.decide(&mut rows);
         refused.extend(rows.extract_if(.., |row| row.refused().is_some()));
         columns.add(&rows, decider.state.names());
         rows.clear();
@@ -72,7 +73,18 @@ struct Decider<'a> {
     grids: &'a GridSet,
     /// Where the body of an event is put together for its fingerprint.
     body: Vec<u8>,
+    /// Of a block: in which grid the point of each row lies, and its events by the partition's numbers.
+    points: Vec<Option<u32>>,
+    placed: Vec<Placed>,
     counts: Counts,
+}
+
+/// What is known of an event before it is compared with what stood before.
+#[derive(Clone, Copy)]
+struct Placed {
+    source: Name,
+    id: Id,
+    cell: Cell,
 }
 
 /// What is counted meanwhile, by the partition's numbers for names.
@@ -85,7 +97,14 @@ struct Counts {
     newest: HashMap<Name, i64>,
 }
 
+/// Cells that so many records are given room for: filled from nothing the table would be moved a dozen times.
+const CELLS_OF_RECORDS: usize = 8 * 1024;
+
 impl Counts {
+    fn of(records: usize) -> Self {
+        Self { cells: HashMap::with_capacity(records.min(CELLS_OF_RECORDS)), ..Self::default() }
+    }
+
     fn add(&mut self, source: Name, kind: Kind, cell: Cell, sign: i64) {
         let entry = self.cells.entry((source, kind, cell)).or_default();
         *entry = (entry.0 + sign, entry.1 + sign * voices(kind));
@@ -110,29 +129,42 @@ impl Counts {
 }
 
 impl Decider<'_> {
-    fn decide(&mut self, row: &mut Row<'_>) {
-        match &mut row.outcome {
-            Outcome::Event(event, judgement) => self.judge(event, &DeliveryRules::from_record(&row.stored.record), judgement),
-            Outcome::Refused(refused) => self.refuse(refused),
+    /// Decides the rows of a block, step by step for all of them: where points lie, what everything is called here, what is known of the ids,
+    /// and then one after the other. The first and third step look far into memory, and many such looks at once wait as long as one.
+    fn decide(&mut self, rows: &mut [Row<'_>]) {
+        let Self { state, grids, points, placed, .. } = self;
+        points.clear();
+        points.extend(rows.iter().map(|row| row.event().and_then(|event| grids.place_at(event.lon?, event.lat?))));
+        placed.clear();
+        for (row, point) in rows.iter_mut().zip(&*points) {
+            if let Outcome::Event(event, judgement) = &mut row.outcome {
+                placed.push(place(event, *point, state, grids, judgement));
+                judgement.body_hash = fingerprint::of(event, &mut self.body);
+            }
+        }
+        // Only to have it near: nothing is decided by how many there are.
+        std::hint::black_box(state.known(placed.iter().map(|placed| (placed.source, placed.id))));
+        let mut next = 0;
+        for row in rows {
+            match &mut row.outcome {
+                Outcome::Event(event, judgement) => {
+                    let placed = self.placed[next];
+                    next += 1;
+                    self.judge(event, placed, &DeliveryRules::from_record(&row.stored.record), judgement);
+                }
+                Outcome::Refused(refused) => self.refuse(refused),
+            }
         }
     }
 
-    /// Fills what is said of an event, field by field: moving what was just written would wait until all before it is in memory, a miss of
-    /// the cache for each event.
-    fn judge(&mut self, event: &Event<Text<'_>>, rules: &DeliveryRules, judgement: &mut Judgement) {
-        let located = locate(event, self.grids);
-        let cell = self.state.cell(located.map(|(grid, _)| grid), event.category.as_deref(), hour_of(event.occurred_at));
-        let (source, body_hash) = (self.state.name(&event.source), fingerprint::of(event, &mut self.body));
-        let occurred_at = event.occurred_at.timestamp_micros();
-        let candidate = Candidate { source, event_id: &event.event_id, occurred_at, body_hash, cell, rules };
-        let decision = self.state.decide(candidate, || fingerprint::formerly(event));
+    fn judge(&mut self, event: &Event<Text<'_>>, placed: Placed, rules: &DeliveryRules, judgement: &mut Judgement) {
+        let Placed { source, id, cell } = placed;
+        let (occurred_at, body_hash) = (event.occurred_at.timestamp_micros(), judgement.body_hash);
+        let decision = self.state.decide(Candidate { source, id, occurred_at, body_hash, cell, rules }, || fingerprint::formerly(event));
         if decision.disposition == Disposition::Accepted {
             self.count(event, source, cell, &decision);
         }
         *self.counts.dispositions.entry((source, decision.disposition)).or_default() += 1;
-        judgement.grid = cell.grid;
-        judgement.located_by = located.map(|(_, how)| how);
-        judgement.body_hash = body_hash;
         judgement.revision = decision.revision;
         judgement.disposition = decision.disposition;
     }
@@ -158,6 +190,26 @@ impl Decider<'_> {
     }
 }
 
+/// Puts the names of an event into the partition's numbers and says the finest grid known: that of its source, else of its point, else of its
+/// address.
+///
+/// What is said of an event is filled in field by field, here and after: moving what was just written would wait until all before it is in
+/// memory.
+fn place(event: &Event<Text<'_>>, point: Option<u32>, state: &mut PartitionState, grids: &GridSet, judgement: &mut Judgement) -> Placed {
+    let address = || event.address.as_deref().and_then(|address| grids.address_place(address));
+    let located = match (event.grid_id.as_deref(), point) {
+        (Some(grid), _) => Some((state.name(grid), "source")),
+        (None, Some(place)) => Some((state.grid(grids, place), "point")),
+        (None, None) => address().map(|place| (state.grid(grids, place), "address")),
+    };
+    let grid = located.map(|(grid, _)| grid);
+    judgement.grid = grid;
+    judgement.located_by = located.map(|(_, how)| how);
+    let category = event.category.as_deref().map(|category| state.name(category));
+    let cell = Cell { grid, category, hour: hour_of(event.occurred_at) };
+    Placed { source: state.name(&event.source), id: state.id(&event.event_id), cell }
+}
+
 /// Contacts an event of that kind counts for: a person's voice or none.
 pub const fn voices(kind: Kind) -> i64 {
     match kind {
@@ -170,16 +222,6 @@ pub const fn voices(kind: Kind) -> i64 {
 pub fn hour_of(at: DateTime<Utc>) -> i32 {
     // Year 9999 is hour 70 million; chrono's own range stays within i32 hours.
     i32::try_from(at.timestamp().div_euclid(3_600)).unwrap_or(i32::MAX)
-}
-
-/// The finest grid known, and how it was found.
-fn locate<'e>(event: &'e Event<Text<'_>>, grids: &'e GridSet) -> Option<(&'e str, &'static str)> {
-    if let Some(grid) = event.grid_id.as_deref() {
-        return Some((grid, "source"));
-    }
-    let point = event.lon.zip(event.lat).and_then(|(lon, lat)| grids.grid_at(lon, lat));
-    let named = || event.address.as_deref().and_then(|address| grids.address_grid(address));
-    point.map(|grid| (grid, "point")).or_else(|| named().map(|grid| (grid, "address")))
 }
 
 #[cfg(test)]

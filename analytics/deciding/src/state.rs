@@ -10,8 +10,10 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use contract::grids::GridSet;
 use contract::{DeliveryRules, Disposition};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 pub use crate::names::Name;
 use crate::names::Names;
@@ -49,13 +51,17 @@ pub struct Decision {
     pub leaves: Option<Cell>,
 }
 
+/// An id within its source, as a partition remembers it: two keyed hashes. At a billion ids a collision has odds of 1 in 10^20, and nobody
+/// outside can aim for one.
+pub type Id = (u64, u64);
+
 /// What has to be known of an event to decide.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// Its source.
     pub source: Name,
     /// Its id within the source.
-    pub event_id: &'a str,
+    pub id: Id,
     /// `occurred_at`, microseconds UTC.
     pub occurred_at: i64,
     /// Fingerprint of its body.
@@ -84,8 +90,7 @@ const NAMES_KEPT: usize = 65_536;
 
 #[derive(Debug, Default)]
 struct SourceState {
-    // 128 bits from two keyed hashes: at a billion ids a collision has odds of 1 in 10^20, and nobody outside can aim for one.
-    seen: HashMap<(u64, u64), Seen>,
+    seen: HashMap<Id, Seen>,
     watermark: Option<i64>,
     horizon_micros: Option<i64>,
     forgotten_below: Option<i64>,
@@ -111,11 +116,19 @@ impl SourceState {
     }
 }
 
+/// The partition's numbers for the grids of a set, by place.
+#[derive(Debug, Default)]
+struct Places {
+    of: GridSet,
+    names: Vec<Option<Name>>,
+}
+
 /// Ids and watermarks of one partition.
 #[derive(Debug, Default)]
 pub struct PartitionState {
     hashers: (RandomState, RandomState),
     names: Names,
+    places: Places,
     sources: HashMap<Name, SourceState>,
     /// Names that were in use when it was last looked.
     names_in_use: usize,
@@ -125,6 +138,16 @@ impl PartitionState {
     /// The partition's number for a name; good until [`PartitionState::forget`].
     pub fn name(&mut self, text: &str) -> Name {
         self.names.name(text)
+    }
+
+    /// The partition's number for the grid at a place of a set; good until [`PartitionState::forget`]. Places of one set after the other are
+    /// cheap, of two in turn are not.
+    pub fn grid(&mut self, set: &GridSet, place: u32) -> Name {
+        let Self { names, places, .. } = self;
+        if !places.of.is(set) {
+            *places = Places { of: set.clone(), names: vec![None; set.len()] };
+        }
+        *places.names[place as usize].get_or_insert_with(|| names.name(set.id_of(place)))
     }
 
     /// Where a cell lies, by the partition's numbers; good until [`PartitionState::forget`].
@@ -139,7 +162,6 @@ impl PartitionState {
     /// Decides an event and remembers it if it is accepted. `formerly` computes the fingerprint that earlier builds gave its body, which the
     /// lake may hold; it is asked only where an id comes again with another one.
     pub fn decide(&mut self, event: Candidate<'_>, formerly: impl FnOnce() -> i64) -> Decision {
-        let key = self.key(event.event_id);
         let source = self.sources.entry(event.source).or_default();
         source.horizon_micros = event.rules.deduplication_seconds.map(|seconds| i64::from(seconds) * 1_000_000);
         let behind = source.watermark.map_or(0, |watermark| watermark.saturating_sub(event.occurred_at));
@@ -150,29 +172,32 @@ impl PartitionState {
         }
         // What lies behind the horizon counts as forgotten, whether or not a sweep has dropped it yet.
         let floor = source.floor();
-        if let Some(seen) = source.seen.get_mut(&key).filter(|seen| floor.is_none_or(|floor| seen.occurred_at >= floor)) {
-            if seen.body_hash == event.body_hash || seen.body_hash == formerly() {
-                return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
+        let mut next = Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: 0, cell: event.cell };
+        let leaves = match source.seen.entry(event.id) {
+            Entry::Occupied(mut entry) if floor.is_none_or(|floor| entry.get().occurred_at >= floor) => {
+                let seen = entry.get_mut();
+                if seen.body_hash == event.body_hash || seen.body_hash == formerly() {
+                    return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
+                }
+                next.revision = seen.revision + 1;
+                Some(std::mem::replace(seen, next).cell)
             }
-            let next = Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: seen.revision + 1, cell: event.cell };
-            let former = std::mem::replace(seen, next);
-            source.advance(event.occurred_at);
-            return Decision { disposition: Disposition::Accepted, revision: former.revision + 1, leaves: Some(former.cell) };
-        }
-        if beyond(event.rules.lateness_seconds) {
-            return late;
-        }
+            _ if beyond(event.rules.lateness_seconds) => return late,
+            entry => {
+                entry.insert(next);
+                None
+            }
+        };
         source.advance(event.occurred_at);
-        source.seen.insert(key, Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: 0, cell: event.cell });
-        Decision { disposition: Disposition::Accepted, revision: 0, leaves: None }
+        Decision { disposition: Disposition::Accepted, revision: next.revision, leaves }
     }
 
     /// Takes over an accepted row of the lake at start; the newest revision of an id wins whatever the order of rows.
     pub fn remember(&mut self, source: Name, event_id: &str, seen: Seen) {
-        let key = self.key(event_id);
+        let id = self.id(event_id);
         let source = self.sources.entry(source).or_default();
         source.advance(seen.occurred_at);
-        let entry = source.seen.entry(key).or_insert(seen);
+        let entry = source.seen.entry(id).or_insert(seen);
         if entry.revision < seen.revision {
             *entry = seen;
         }
@@ -191,6 +216,7 @@ impl PartitionState {
     /// Gives new numbers to the names that are still in use.
     fn number_anew(&mut self) {
         let before = std::mem::take(&mut self.names);
+        self.places = Places::default();
         let names = &mut self.names;
         let mut anew = |name: Name| names.name(before.text(name));
         let of_source = |(name, mut source): (Name, SourceState)| {
@@ -213,7 +239,14 @@ impl PartitionState {
         self.sources.values().map(|source| source.seen.len()).sum()
     }
 
-    fn key(&self, event_id: &str) -> (u64, u64) {
+    /// How many of these ids a source has remembered. Asked of many at once it brings what is known of them near while it waits for none;
+    /// asked one by one each waits for memory.
+    pub(crate) fn known(&self, ids: impl Iterator<Item = (Name, Id)>) -> usize {
+        ids.filter(|(source, id)| self.sources.get(source).is_some_and(|source| source.seen.contains_key(id))).count()
+    }
+
+    /// An id as it is remembered here; another partition has other numbers for it.
+    pub fn id(&self, event_id: &str) -> Id {
         (self.hashers.0.hash_one(event_id), self.hashers.1.hash_one(event_id))
     }
 }
@@ -231,7 +264,7 @@ mod tests {
     /// Decides an event of one source in one grid.
     fn decide(state: &mut PartitionState, id: &str, at: i64, body: i64, rules: &DeliveryRules) -> Decision {
         let cell = state.cell(Some("g"), None, i32::try_from(at / HOUR).unwrap());
-        let candidate = Candidate { source: state.name("city"), event_id: id, occurred_at: at, body_hash: body, cell, rules };
+        let candidate = Candidate { source: state.name("city"), id: state.id(id), occurred_at: at, body_hash: body, cell, rules };
         state.decide(candidate, || -body)
     }
 
@@ -288,9 +321,9 @@ mod tests {
         let mut state = PartitionState::default();
         for step in 0..3 * i64::try_from(NAMES_KEPT).unwrap() {
             let cell = state.cell(Some("g"), Some(&format!("category {step}")), 0);
-            let (source, id) = (state.name("city"), step.to_string());
+            let (source, id) = (state.name("city"), state.id(&step.to_string()));
             let at = step * HOUR / 1_000;
-            state.decide(Candidate { source, event_id: &id, occurred_at: at, body_hash: 1, cell, rules: &hour }, || 0);
+            state.decide(Candidate { source, id, occurred_at: at, body_hash: 1, cell, rules: &hour }, || 0);
             if step % 500 == 0 {
                 state.forget();
                 assert!(state.names.len() <= NAMES_KEPT + 500 + 2, "{} names", state.names.len());
@@ -299,7 +332,7 @@ mod tests {
         // What is still remembered leaves the cell it counted in, by whatever number.
         let last = 3 * i64::try_from(NAMES_KEPT).unwrap() - 1;
         let (source, cell, at) = (state.name("city"), state.cell(Some("g"), Some("another"), 0), last * HOUR / 1_000);
-        let event = Candidate { source, event_id: &last.to_string(), occurred_at: at, body_hash: 2, cell, rules: &hour };
+        let event = Candidate { source, id: state.id(&last.to_string()), occurred_at: at, body_hash: 2, cell, rules: &hour };
         let left = state.decide(event, || 0).leaves.unwrap();
         assert_eq!(
             (&**state.names.text(left.grid.unwrap()), &**state.names.text(left.category.unwrap())),

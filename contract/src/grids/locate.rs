@@ -46,6 +46,7 @@ impl Locator {
     pub(super) fn find(&self, lon: f64, lat: f64) -> Option<u32> {
         let side = |place: u32| self.polygons[place as usize].side(lon, lat);
         match self.raster.at(lon, lat) {
+            Cell::Within(place) => Some(place),
             Cell::Few(few) => least(few.iter().map(|one| (one.place(), if one.holds_all() { Side::Inside } else { side(one.place()) }))),
             Cell::Crowded => {
                 let boxes = self.boxes.locate_in_envelope_intersecting(&AABB::from_point([lon, lat]));

@@ -35,13 +35,25 @@ impl Candidate {
     }
 }
 
-/// What is known of a cell.
+/// What is known of a point's cell.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Cell<T> {
+pub(super) enum Cell<'a> {
+    /// This polygon holds all of it, and no other comes near.
+    Within(u32),
     /// Only these may hold its points.
-    Few(T),
+    Few(&'a [Candidate]),
     /// More than are told.
     Crowded,
+}
+
+/// The same in four bytes, so that the cells of a city stay in the processor's cache: the polygon that holds all of the cell, or where in
+/// `few` its candidates stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known(u32);
+
+impl Known {
+    const NOTHING: Self = Self(0);
+    const CROWDED: Self = Self(Candidate::WHOLE - 1);
 }
 
 /// The polygons that may hold the points of each cell.
@@ -52,9 +64,10 @@ pub(super) struct Raster {
     cells_a_degree: [f64; 2],
     /// Columns and rows.
     counts: [usize; 2],
-    /// Row by row, where each cell's candidates begin and end.
-    cells: Vec<Cell<(u32, u32)>>,
-    candidates: Vec<Candidate>,
+    /// Row by row.
+    cells: Vec<Known>,
+    /// The candidates of cells that have several or an uncertain one, before those of a cell their number; first that of cells without any.
+    few: Vec<Candidate>,
 }
 
 impl Raster {
@@ -65,7 +78,7 @@ impl Raster {
         let area = |[columns, rows]: &[RangeInclusive<usize>; 2]| columns.clone().count() * rows.clone().count();
         if boxes.iter().map(area).sum::<usize>() > COVER_MAX * raster.cells.len() {
             raster.counts = [1, 1];
-            raster.cells = vec![Cell::Crowded];
+            raster.cells = vec![Known::CROWDED];
             return raster;
         }
         let mut found = Vec::new();
@@ -75,16 +88,26 @@ impl Raster {
         // Stable, so that the candidates of a cell stay in the order of their places.
         found.sort_by_key(|(cell, _)| *cell);
         for of_cell in found.chunk_by(|one, two| one.0 == two.0) {
-            raster.cells[of_cell[0].0] = if of_cell.len() > CROWD {
-                Cell::Crowded
-            } else {
-                let start = raster.candidates.len();
-                raster.candidates.extend(of_cell.iter().map(|(_, candidate)| *candidate));
-                let index = |at: usize| u32::try_from(at).expect("candidates are bounded by cells and COVER_MAX");
-                Cell::Few((index(start), index(raster.candidates.len())))
-            };
+            let candidates: Vec<Candidate> = of_cell.iter().map(|(_, candidate)| *candidate).collect();
+            raster.cells[of_cell[0].0] = raster.known(&candidates);
         }
         raster
+    }
+
+    /// A cell of these candidates, which are put down where they are not told in it.
+    fn known(&mut self, candidates: &[Candidate]) -> Known {
+        if let [one] = candidates
+            && one.holds_all()
+        {
+            return Known(one.0);
+        }
+        if candidates.len() > CROWD {
+            return Known::CROWDED;
+        }
+        let start = u32::try_from(self.few.len()).expect("candidates are bounded by cells and COVER_MAX");
+        self.few.push(Candidate(u32::try_from(candidates.len()).expect("no more than CROWD")));
+        self.few.extend(candidates);
+        Known(start)
     }
 
     /// Cells over the extent of the polygons, about as high as wide, without candidates.
@@ -103,7 +126,7 @@ impl Raster {
         let counts = [columns, (most / columns).max(1)];
         let per = |axis: usize, extent: f64| if extent > 0.0 { number(counts[axis]) / extent } else { 0.0 };
         let cells_a_degree = [per(0, width), per(1, height)];
-        Self { low, high, cells_a_degree, counts, cells: vec![Cell::Few((0, 0)); counts[0] * counts[1]], candidates: Vec::new() }
+        Self { low, high, cells_a_degree, counts, cells: vec![Known::NOTHING; counts[0] * counts[1]], few: vec![Candidate(0)] }
     }
 
     /// The polygon as a candidate of each cell it may hold points of.
@@ -135,15 +158,22 @@ impl Raster {
     }
 
     /// What is known of the cell of a point; no candidate for what lies outside or is no number.
-    pub(super) fn at(&self, x: f64, y: f64) -> Cell<&[Candidate]> {
+    pub(super) fn at(&self, x: f64, y: f64) -> Cell<'_> {
         let within = |axis: usize, value: f64| self.low[axis] <= value && value <= self.high[axis];
         if !(within(0, x) && within(1, y)) {
             return Cell::Few(&[]);
         }
-        match self.cells[self.along(1, y, 0.0) * self.counts[0] + self.along(0, x, 0.0)] {
-            Cell::Few((start, end)) => Cell::Few(&self.candidates[start as usize..end as usize]),
-            Cell::Crowded => Cell::Crowded,
+        let known = self.cells[self.along(1, y, 0.0) * self.counts[0] + self.along(0, x, 0.0)];
+        let told = Candidate(known.0);
+        if told.holds_all() {
+            return Cell::Within(told.place());
         }
+        if known == Known::CROWDED {
+            return Cell::Crowded;
+        }
+        let start = known.0 as usize;
+        let count = self.few[start].0 as usize;
+        Cell::Few(&self.few[start + 1..=start + count])
     }
 
     /// The columns or rows that come near what lies between two values.
