@@ -39,6 +39,8 @@ fn written() -> Vec<(&'static str, Written)> {
         of(
             Written::Names,
             &[
+                "source",
+                "kind",
                 "stage",
                 "channel",
                 "request_kind",
@@ -47,6 +49,7 @@ fn written() -> Vec<(&'static str, Written)> {
                 "unit_id",
                 "observed_property",
                 "value_unit",
+                "address_id",
                 "grid_id",
                 "attributes.key_value.key",
                 "attributes.key_value.value",

@@ -9,7 +9,6 @@
 //! - The broker tells the end of a partition after the last record, aborted transactions and markers included, so `next`
 //!   moves over gaps that no record follows.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,9 +126,10 @@ struct Reader {
     signal: Arc<Notify>,
     /// Whether the queue goes on at `next`.
     stands: bool,
-    /// Records taken from the queue and not given yet, and their bytes.
-    taken: VecDeque<Stored>,
+    /// Records taken from the queue and not given yet, their bytes, and how many were given the last time: room for as many is made at once.
+    taken: Vec<Stored>,
     taken_bytes: usize,
+    given: usize,
     /// After the last record given: a fetch from here or above, up to the next record, goes on.
     floor: u64,
     /// Where the queue goes on.
@@ -151,7 +151,7 @@ impl fmt::Debug for Reader {
 
 impl Reader {
     fn stands_at(&self, from: u64) -> bool {
-        let upto = self.taken.front().map_or(self.next, |first| first.offset);
+        let upto = self.taken.first().map_or(self.next, |first| first.offset);
         self.stands && (self.floor..=upto).contains(&from)
     }
 
@@ -161,8 +161,8 @@ impl Reader {
     }
 
     fn give(&mut self) -> Batch {
-        let records: Vec<_> = std::mem::take(&mut self.taken).into();
-        self.taken_bytes = 0;
+        let records = std::mem::take(&mut self.taken);
+        (self.taken_bytes, self.given) = (0, records.len());
         self.floor = records.last().map_or(self.floor, |last| last.offset + 1);
         Batch { records, next: self.next }
     }
@@ -170,7 +170,7 @@ impl Reader {
     /// Makes the queue go on at `from`, if the broker has that.
     async fn move_to(&mut self, at: At<'_>, from: u64) -> Result<(), LogError> {
         self.stands = false;
-        (self.taken, self.taken_bytes) = (VecDeque::new(), 0);
+        (self.taken, self.taken_bytes) = (Vec::new(), 0);
         let (topic, partition) = (at.topic.to_owned(), at.partition);
         let excused = at.appended.load(Ordering::Acquire);
         let (first, end) = at.client.watermarks(at.topic, at.partition).await?;
@@ -212,6 +212,9 @@ impl Reader {
             match queue.poll() {
                 None => break,
                 Some(Ok(stored)) => {
+                    if self.taken.is_empty() {
+                        self.taken.reserve(self.given);
+                    }
                     // An offset below is of a position left before; librdkafka drops those itself, and it costs nothing to be sure.
                     if stored.offset < self.next {
                         continue;
@@ -219,7 +222,7 @@ impl Reader {
                     self.next = stored.offset + 1;
                     self.settled = true;
                     self.taken_bytes += stored.record.bytes() + RECORD_OVERHEAD_BYTES;
-                    self.taken.push_back(stored);
+                    self.taken.push(stored);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     // The end came after everything that stood when the reader moved here, be it records or gaps.
