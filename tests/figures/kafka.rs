@@ -1,6 +1,7 @@
 //! On a real Kafka, everything on one topic in one run: the plain client and ours in turns, how soon events are seen, how soon a
 //! killed member has caught up, what more members bring, and Flink's figure beside it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -62,12 +63,16 @@ impl City {
     }
 }
 
-/// Contract events of 400 bytes, one a line, over the last day.
-fn calls(source: &str, count: u64) -> Vec<String> {
+/// Milliseconds from one call to the next: 1,700 calls a minute.
+const BETWEEN_CALLS: u64 = 36;
+
+/// Contract events of 400 bytes, one a line: the calls of these numbers, which stand for their time, so that who produces the next numbers
+/// after these has a topic in the order of time.
+fn calls(source: &str, numbers: Range<u64>) -> Vec<String> {
     let from = chrono::Utc::now().timestamp_millis() - 25 * 3_600_000;
     let call = |id: u64| {
         // A whole second would be written without its fraction, and Flink's pattern asks for one.
-        let at = (from + (id * 86_400_000 / count).cast_signed()) / 1000 * 1000 + 1 + (id % 999).cast_signed();
+        let at = (from + (id * BETWEEN_CALLS).cast_signed()) / 1000 * 1000 + 1 + (id % 999).cast_signed();
         let at = chrono::DateTime::from_timestamp_millis(at).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let [place, category, within] = [1, 2, 3].map(|draw| drawn(3 * id + draw));
         let cell = ((SIDE * SIDE) as f64 * place.powf(2.5)) as u64;
@@ -81,7 +86,7 @@ fn calls(source: &str, count: u64) -> Vec<String> {
             id % 40
         )
     };
-    (0..count).map(call).collect()
+    numbers.map(call).collect()
 }
 
 fn name(cell: u64) -> String {

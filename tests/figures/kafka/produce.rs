@@ -41,16 +41,19 @@ pub(super) fn figures(rig: &Rig, pace: Pace) -> Vec<Figure> {
     let mut client = Plain::new(&KafkaOptions::new(rig.bootstrap())).unwrap();
     let (mut raw_wall, mut our_wall, mut wall_ratio) = (Spread::default(), Spread::default(), Spread::default());
     let (mut raw_core, mut our_core, mut core_ratio) = (Spread::default(), Spread::default(), Spread::default());
+    let mut next = 0;
     // The first pair warms up the broker, the plain client and ours, and does not count.
     for pair in 0..=pace.kafka_pairs {
         let events = if pair == 0 { pace.kafka_events / 10 } else { pace.kafka_events };
-        let plain = records(&calls(&format!("plain{pair}"), events));
+        let [plain, ours] = [next..next + events, next + events..next + 2 * events];
+        next = ours.end;
+        let plain = records(&calls(&format!("plain{pair}"), plain));
         let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
         client.produce(TOPIC, &plain).unwrap();
         let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
         drop(plain);
 
-        let lines = calls(&format!("ours{pair}"), events);
+        let lines = calls(&format!("ours{pair}"), ours);
         let bodies: Vec<Vec<u8>> =
             lines.chunks(REQUEST_EVENTS).map(|lines| request("POST", "/v1/events", "application/x-ndjson", &lines.join("\n"))).collect();
         let (began, before) = (Instant::now(), processor_seconds(ingest.id()));
