@@ -154,19 +154,14 @@ fn let_go(client: AdminClient<Context>) {
     drop(spawn_blocking(move || drop(client)));
 }
 
-/// Whatever a producer packs its batches with or not, the broker keeps them packed: most clients pack nothing unless they are told to, and
-/// contract JSON takes a sixth of its room, on disk and on its way to whoever reads it. What our own producer sends is kept as it came.
-const COMPRESSION: (&str, &str) = ("compression.type", "zstd");
-
 /// A topic's settings as declared; times and bytes without limit are -1.
-fn settings(spec: &TopicSpec) -> [(&'static str, String); 6] {
+fn settings(spec: &TopicSpec) -> [(&'static str, String); 5] {
     let age = spec.retention_age.map_or("-1".to_owned(), |age| age.as_millis().to_string());
     let bytes = spec.retention_bytes.map_or("-1".to_owned(), |bytes| (bytes / u64::from(spec.partitions)).max(1).to_string());
     [
         ("cleanup.policy", "delete".to_owned()),
         ("message.timestamp.type", "LogAppendTime".to_owned()),
         ("max.message.bytes", BATCH_BYTES_MAX.to_string()),
-        (COMPRESSION.0, COMPRESSION.1.to_owned()),
         ("retention.ms", age),
         ("retention.bytes", bytes),
     ]
