@@ -22,18 +22,13 @@ const SHARE: u64 = 100;
 /// What the producer turns into a record without a value.
 const TOMBSTONE: &str = "TOMBSTONE";
 
-const MEGABYTE: usize = 1 << 20;
-
 /// A sort of poison.
 #[derive(Debug, Clone, Copy)]
 enum Sort {
     CutOff,
     Tombstone,
     Nul,
-    /// A megabyte of one letter, which the broker packs to nothing.
     Megabyte,
-    /// A megabyte no packing makes much smaller.
-    Noise,
     Nested,
 }
 
@@ -44,7 +39,6 @@ pub(crate) struct Mix {
 }
 
 pub(crate) const ALL: Mix = Mix { name: "all", sorts: &[Sort::CutOff, Sort::Tombstone, Sort::Nul, Sort::Megabyte, Sort::Nested] };
-pub(crate) const NOISE: Mix = Mix { name: "all-with-noise", sorts: &[Sort::CutOff, Sort::Tombstone, Sort::Nul, Sort::Noise, Sort::Nested] };
 pub(crate) const SMALL: Mix = Mix { name: "all-but-megabytes", sorts: &[Sort::CutOff, Sort::Tombstone, Sort::Nul, Sort::Nested] };
 
 impl Mix {
@@ -59,24 +53,13 @@ impl Mix {
             Sort::CutOff => (format!(r#"{{"event_id":"p{nth}","source":"poison","kind":"#), "bad_json"),
             Sort::Tombstone => (TOMBSTONE.to_owned(), "bad_json"),
             Sort::Nul => (event(r"Mill\u0000Road", ""), "bad_text"),
-            Sort::Megabyte => (event(&"x".repeat(MEGABYTE), ""), "too_long"),
-            Sort::Noise => (event(&noise(nth), ""), "too_long"),
+            Sort::Megabyte => (event(&"x".repeat(1 << 20), ""), "too_long"),
             Sort::Nested => {
                 let nested = format!(r#","attributes":{}{}"#, r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
                 (event("Mill Road", &nested), "bad_json")
             }
         }
     }
-}
-
-/// A megabyte of letters drawn by lot, always the same for the same `seed`.
-fn noise(seed: u64) -> String {
-    let mut state = seed;
-    let mut letter = || {
-        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        char::from(b'0' + (state >> 58) as u8)
-    };
-    (0..MEGABYTE).map(|_| letter()).map(|letter| if letter == '\\' { 'x' } else { letter }).collect()
 }
 
 /// Writes so many records, poisoned or not, by Kafka's console producer.
