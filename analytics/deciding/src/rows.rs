@@ -14,7 +14,7 @@ pub use crate::columns::month_of;
 use crate::fingerprint;
 use crate::names::{Name, Names};
 use crate::reading::{Judgement, Outcome, Refused, Row};
-use crate::state::{Candidate, Cell, CellKey, Decision, Id, PartitionState};
+use crate::state::{Candidate, Cell, CellKey, Id, PartitionState};
 
 /// Events and contacts to add to (or take from) cells, by source, kind and cell; each cell once.
 pub type CellParts = Vec<((Arc<str>, Kind, CellKey), (i64, i64))>;
@@ -90,11 +90,20 @@ struct Placed {
 /// What is counted meanwhile, by the partition's numbers for names.
 #[derive(Default)]
 struct Counts {
-    cells: HashMap<(Name, Kind, Cell), (i64, i64)>,
-    dispositions: HashMap<(Name, Disposition), u64>,
+    /// Events that came to a cell, less those that left it: of the records of one fetch, which are fewer than two billion.
+    cells: HashMap<(Name, Kind, Cell), i32>,
+    sources: HashMap<Name, OfSource>,
     reasons: HashMap<(Name, Reason), u64>,
-    unlocated: HashMap<Name, u64>,
-    newest: HashMap<Name, i64>,
+}
+
+#[derive(Default)]
+struct OfSource {
+    /// Records by disposition, in the order of [`Disposition::ALL`].
+    dispositions: [u64; Disposition::ALL.len()],
+    /// Accepted events that no grid holds.
+    unlocated: u64,
+    /// Newest accepted `occurred_at`, microseconds.
+    newest: Option<i64>,
 }
 
 /// Cells that so many records are given room for: filled from nothing the table would be moved a dozen times.
@@ -105,26 +114,26 @@ impl Counts {
         Self { cells: HashMap::with_capacity(records.min(CELLS_OF_RECORDS)), ..Self::default() }
     }
 
-    fn add(&mut self, source: Name, kind: Kind, cell: Cell, sign: i64) {
-        let entry = self.cells.entry((source, kind, cell)).or_default();
-        *entry = (entry.0 + sign, entry.1 + sign * voices(kind));
-    }
-
     fn named(self, names: &Names) -> (CellParts, Tally) {
         let text = |name: Name| Arc::clone(names.text(name));
         let cell = |cell: Cell| CellKey { grid_id: cell.grid.map(text), category: cell.category.map(text), hour: cell.hour };
-        let moved = self.cells.into_iter().filter(|(_, parts)| *parts != (0, 0));
-        let tally = Tally {
-            dispositions: self
-                .dispositions
-                .into_iter()
-                .map(|((source, disposition), count)| ((text(source), disposition), count))
-                .collect(),
+        let moved = self.cells.into_iter().filter(|(_, events)| *events != 0).map(|((source, kind, key), events)| {
+            let events = i64::from(events);
+            ((text(source), kind, cell(key)), (events, events * voices(kind)))
+        });
+        let mut tally = Tally {
             reasons: self.reasons.into_iter().map(|((source, reason), count)| ((text(source), reason), count)).collect(),
-            unlocated: self.unlocated.into_iter().map(|(source, count)| (text(source), count)).collect(),
-            newest: self.newest.into_iter().map(|(source, at)| (text(source), at)).collect(),
+            ..Tally::default()
         };
-        (moved.map(|((source, kind, key), parts)| ((text(source), kind, cell(key)), parts)).collect(), tally)
+        for (source, counted) in self.sources {
+            let by_disposition = Disposition::ALL.into_iter().zip(counted.dispositions).filter(|(_, count)| *count > 0);
+            tally.dispositions.extend(by_disposition.map(|(disposition, count)| ((text(source), disposition), count)));
+            if counted.unlocated > 0 {
+                tally.unlocated.insert(text(source), counted.unlocated);
+            }
+            tally.newest.extend(counted.newest.map(|newest| (text(source), newest)));
+        }
+        (moved.collect(), tally)
     }
 }
 
@@ -161,31 +170,25 @@ impl Decider<'_> {
         let Placed { source, id, cell } = placed;
         let (occurred_at, body_hash) = (event.occurred_at.timestamp_micros(), judgement.body_hash);
         let decision = self.state.decide(Candidate { source, id, occurred_at, body_hash, cell, rules }, || fingerprint::formerly(event));
-        if decision.disposition == Disposition::Accepted {
-            self.count(event, source, cell, &decision);
-        }
-        *self.counts.dispositions.entry((source, decision.disposition)).or_default() += 1;
+        let counted = self.counts.sources.entry(source).or_default();
+        counted.dispositions[decision.disposition as usize] += 1;
         judgement.revision = decision.revision;
         judgement.disposition = decision.disposition;
-    }
-
-    fn count(&mut self, event: &Event<Text<'_>>, source: Name, cell: Cell, decision: &Decision) {
-        if let Some(former) = &decision.leaves {
-            self.counts.add(source, event.kind, *former, -1);
+        if decision.disposition != Disposition::Accepted {
+            return;
         }
         let placeless = event.device_id.is_some() || event.kind == Kind::CaseStep;
-        if cell.grid.is_none() && !placeless {
-            *self.counts.unlocated.entry(source).or_default() += 1;
+        counted.unlocated += u64::from(cell.grid.is_none() && !placeless);
+        counted.newest = counted.newest.max(Some(occurred_at));
+        if let Some(former) = decision.leaves {
+            *self.counts.cells.entry((source, event.kind, former)).or_default() -= 1;
         }
-        self.counts.add(source, event.kind, cell, 1);
-        let occurred_at = event.occurred_at.timestamp_micros();
-        let newest = self.counts.newest.entry(source).or_insert(occurred_at);
-        *newest = (*newest).max(occurred_at);
+        *self.counts.cells.entry((source, event.kind, cell)).or_default() += 1;
     }
 
     fn refuse(&mut self, refused: &Refused<'_>) {
         let source = self.state.name(&refused.rejection.source);
-        *self.counts.dispositions.entry((source, Disposition::Quarantined)).or_default() += 1;
+        self.counts.sources.entry(source).or_default().dispositions[Disposition::Quarantined as usize] += 1;
         *self.counts.reasons.entry((source, refused.rejection.reason)).or_default() += 1;
     }
 }

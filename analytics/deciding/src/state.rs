@@ -355,6 +355,6 @@ mod tests {
 
     #[test]
     fn what_is_remembered_of_an_event_is_small() {
-        assert_eq!(size_of::<((u64, u64), Seen)>(), 48);
+        assert_eq!(size_of::<(Id, Seen)>(), 48);
     }
 }

@@ -95,7 +95,8 @@ fn analyze(rig: &Rig, city: &City, members: usize, events: u64) -> Run {
             break;
         }
         assert!(began.elapsed() < PATIENCE, "{now} of {events} were committed");
-        std::thread::sleep(Duration::from_millis(10));
+        // Each look has the member write its metrics down.
+        std::thread::sleep(Duration::from_millis(20));
     }
     let (seconds, members_processor) = (began.elapsed().as_secs_f64(), processor());
     let (quarter_at, quarter_processor, _) = quarter.unwrap();
