@@ -253,6 +253,8 @@ impl PartitionState {
 
 #[cfg(test)]
 mod tests {
+    use contract::grids::LevelSpec;
+
     use super::*;
 
     const HOUR: i64 = 3_600_000_000;
@@ -338,6 +340,33 @@ mod tests {
             (&**state.names.text(left.grid.unwrap()), &**state.names.text(left.category.unwrap())),
             ("g", format!("category {last}").as_str())
         );
+    }
+
+    /// Two square grids of these ids.
+    fn grids(ids: [&str; 2]) -> GridSet {
+        let square = |(west, id): (usize, &str)| {
+            let east = west + 1;
+            format!(
+                r#"{{"type":"Feature","properties":{{"id":"{id}"}},"geometry":{{"type":"Polygon","coordinates":[[[{west},0],[{east},0],[{east},1],[{west},1],[{west},0]]]}}}}"#
+            )
+        };
+        let features: Vec<_> = ids.into_iter().enumerate().map(square).collect();
+        let geojson = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","));
+        let spec = LevelSpec { level: "grid".into(), id_field: "id".into(), name_field: "id".into(), ..LevelSpec::default() };
+        GridSet::empty().load_level(geojson.as_bytes(), &spec).unwrap().0
+    }
+
+    #[test]
+    fn a_grid_is_called_by_the_set_its_place_is_of() {
+        let (former, newer) = (grids(["a", "b"]), grids(["b", "c"]));
+        let mut state = PartitionState::default();
+        for (set, place, id) in [(&former, 0, "a"), (&former, 1, "b"), (&newer, 0, "b"), (&newer, 1, "c"), (&former, 0, "a")] {
+            let grid = state.grid(set, place);
+            assert_eq!((&**state.names.text(grid), grid), (id, state.name(id)));
+        }
+        state.number_anew();
+        let grid = state.grid(&former, 1);
+        assert_eq!((&**state.names.text(grid), grid), ("b", state.name("b")));
     }
 
     #[test]

@@ -269,6 +269,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_that_is_refused_unread_counts_with_what_is_kept_of_it() {
+        let record = |bytes: usize| Stored { offset: 0, appended_at: 0, record: Record::new("", vec![b'x'; bytes]) };
+        assert_eq!(kept_bytes(&record(RECORD_BYTES_MAX)), RECORD_BYTES_MAX);
+        assert_eq!(kept_bytes(&record(RECORD_BYTES_MAX + 1)), Rejection::CUT_PAYLOAD_BYTES);
+    }
+
     #[tokio::test]
     async fn a_turn_has_a_bound() {
         let folder = tempfile::tempdir().unwrap();
