@@ -361,12 +361,12 @@ mod tests {
         let (former, newer) = (grids(["a", "b"]), grids(["b", "c"]));
         let mut state = PartitionState::default();
         for (set, place, id) in [(&former, 0, "a"), (&former, 1, "b"), (&newer, 0, "b"), (&newer, 1, "c"), (&former, 0, "a")] {
-            let grid = state.grid(set, place);
-            assert_eq!((&**state.names.text(grid), grid), (id, state.name(id)));
+            let (grid, named) = (state.grid(set, place), state.name(id));
+            assert_eq!((&**state.names.text(grid), grid), (id, named));
         }
         state.number_anew();
-        let grid = state.grid(&former, 1);
-        assert_eq!((&**state.names.text(grid), grid), ("b", state.name("b")));
+        let (grid, named) = (state.grid(&former, 1), state.name("b"));
+        assert_eq!((&**state.names.text(grid), grid), ("b", named));
     }
 
     #[test]
