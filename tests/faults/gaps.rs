@@ -7,10 +7,8 @@ use std::time::Duration;
 use super::stream::{Stream, held};
 use super::{Told, dice};
 use crate::kafka_rig::Rig;
-use crate::roles::Deployment;
+use crate::roles::{CALLS, Deployment};
 
-/// A topic that others write to as well.
-const TOPIC: &str = "gridwatch.hotline_call";
 /// Records the outside producer chooses from. They have no key, so they stand in any partition; were they events, a repeat of one
 /// could stand in another partition, where nobody knows it. So they are no events, and each ends in quarantine.
 const PAYLOADS: u64 = 5000;
@@ -28,7 +26,7 @@ pub(crate) fn transactions(times: u32) -> Told {
     std::fs::write(&file, payloads.join("\n")).unwrap();
     let file = file.to_string_lossy().into_owned();
     let outside = || {
-        let arguments = ["--topic", TOPIC, "--num-records", "4000", "--throughput", "2000", "--payload-file", &file];
+        let arguments = ["--topic", CALLS, "--num-records", "4000", "--throughput", "2000", "--payload-file", &file];
         let in_transactions = ["--transactional-id", "outside", "--transaction-duration-ms", "50"];
         let mut command = rig.tool("org.apache.kafka.tools.ProducerPerformance", &[&arguments[..], &in_transactions].concat());
         command.stdout(Stdio::null()).spawn().unwrap()

@@ -12,11 +12,8 @@ use contract::log::kafka::{KafkaOptions, raw};
 use super::Told;
 use super::stream::{call, id, told};
 use crate::kafka_rig::Rig;
-use crate::roles::Deployment;
+use crate::roles::{CALLS, Deployment, PARTITIONS};
 
-const TOPIC: &str = "gridwatch.hotline_call";
-/// Its partitions, as `gridwatch` declares them.
-const PARTITIONS: u32 = 4;
 /// One in so many is poison.
 const SHARE: u64 = 100;
 /// What the producer turns into a record without a value.
@@ -67,7 +64,7 @@ fn produce(rig: &Rig, records: u64, mix: Option<&Mix>) {
     let reading = ["--reader-property", "parse.key=true", "--reader-property", "null.marker=TOMBSTONE"];
     let sending = ["--command-property", "max.request.size=2097152", "--command-property", "linger.ms=20"];
     // Patience: the tool's own is 1.5 s, and a megabyte may wait that long.
-    let patience = ["--request-timeout-ms", "30000", "--message-send-max-retries", "100", "--topic", TOPIC];
+    let patience = ["--request-timeout-ms", "30000", "--message-send-max-retries", "100", "--topic", CALLS];
     let mut command = rig.tool("org.apache.kafka.tools.ConsoleProducer", &[&reading[..], &sending, &patience].concat());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = std::io::BufWriter::new(child.stdin.take().unwrap());
@@ -91,7 +88,7 @@ fn take_in(rig: &Rig, folder: &Path, name: &str, records: u64) -> (Deployment, D
     city.wait("the member has partitions", &[&member], || member.times_said("partitions were assigned") > 0);
     let began = Instant::now();
     let mut took = Duration::ZERO;
-    let taken = || city.cut().iter().filter(|(partition, _)| partition.starts_with(TOPIC)).map(|(_, next)| next).sum::<u64>();
+    let taken = || city.cut().iter().filter(|(partition, _)| partition.starts_with(CALLS)).map(|(_, next)| next).sum::<u64>();
     city.wait("everything is in the lake", &[&member], || {
         while taken() < records && began.elapsed() < Duration::from_secs(300) {
             std::thread::sleep(Duration::from_millis(5));
@@ -110,7 +107,7 @@ fn quarantined(city: &Deployment, reason: &str) -> u64 {
 /// How long the plain client takes to read everything the topic holds.
 fn only_read(rig: &Rig, records: u64) -> Duration {
     let began = Instant::now();
-    assert_eq!(raw::consume(&KafkaOptions::new(rig.bootstrap()), TOPIC, PARTITIONS).unwrap().records, records);
+    assert_eq!(raw::consume(&KafkaOptions::new(rig.bootstrap()), CALLS, PARTITIONS).unwrap().records, records);
     began.elapsed()
 }
 

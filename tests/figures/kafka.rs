@@ -9,6 +9,7 @@ use contract::log::Record;
 use contract::{DeliveryRules, Envelope, Event};
 
 use crate::kafka_rig::Rig;
+use crate::roles::{CALLS, PARTITIONS};
 use crate::support::program;
 use crate::{Figure, Pace};
 
@@ -17,11 +18,6 @@ mod freshness;
 mod peer;
 mod produce;
 mod restart;
-
-/// The topic everything goes through: that of hotline calls.
-const TOPIC: &str = contract::topic::ALL[0];
-/// Its partitions, as `gridwatch` declares them.
-const PARTITIONS: u32 = 4;
 
 const CATEGORIES: [&str; 8] = ["noise", "parking", "rubbish", "smoke", "traffic", "wires", "stalls", "water"];
 

@@ -14,6 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::kafka_rig::Rig;
 use crate::support::{program, request};
 
+/// The topic of hotline calls, and its partitions as `gridwatch` declares them.
+pub(crate) const CALLS: &str = contract::topic::ALL[0];
+pub(crate) const PARTITIONS: u32 = 4;
+
 /// Longest wait for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use contract::log::kafka::{KafkaOptions, raw};
 
 use super::peer;
-use super::{City, PARTITIONS, TOPIC, floor};
+use super::{CALLS, City, PARTITIONS, floor};
 use crate::kafka_rig::Rig;
 use crate::roles::{Deployment, Role};
 use crate::spread::{Spread, processor_seconds, ratio, thousands};
@@ -124,13 +124,13 @@ fn analyze(rig: &Rig, city: &City, members: usize, events: u64) -> Run {
 
 pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let options = KafkaOptions::new(rig.bootstrap());
-    let events = raw::consume(&options, TOPIC, PARTITIONS).unwrap().records;
+    let events = raw::consume(&options, CALLS, PARTITIONS).unwrap().records;
     let (mut raw_wall, mut raw_core) = (Spread::default(), Spread::default());
     let mut members: [Measured; 3] = Default::default();
     let mut fenced = 0.0;
     for pair in 1..=pace.kafka_pairs {
         let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
-        assert_eq!(raw::consume(&options, TOPIC, PARTITIONS).unwrap().records, events);
+        assert_eq!(raw::consume(&options, CALLS, PARTITIONS).unwrap().records, events);
         raw_wall.push(events as f64 / began.elapsed().as_secs_f64());
         raw_core.push(events as f64 / (processor_seconds(std::process::id()) - before));
         for (count, measured) in MEMBERS.into_iter().zip(&mut members) {

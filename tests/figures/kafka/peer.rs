@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use super::{PARTITIONS, TOPIC};
+use super::{CALLS, PARTITIONS};
 use crate::Figure;
 use crate::kafka_rig::Rig;
 use crate::spread::thousands;
@@ -78,7 +78,7 @@ pub(super) fn tumble(rig: &Rig, events: u64) -> Peer {
         let began = Instant::now();
         let out = Command::new(&python)
             .arg(root().join("tests/figures/kafka/flink_tumble.py"))
-            .args([&rig.bootstrap(), &jars, TOPIC, &PARTITIONS.to_string(), &records.to_string()])
+            .args([&rig.bootstrap(), &jars, CALLS, &PARTITIONS.to_string(), &records.to_string()])
             .output()
             .unwrap();
         assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));

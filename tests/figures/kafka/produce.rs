@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use contract::log::kafka::{KafkaOptions, raw::Plain};
 
-use super::{TOPIC, calls, floor, records};
+use super::{CALLS, calls, floor, records};
 use crate::client::{Client, request};
 use crate::kafka_rig::Rig;
 use crate::roles::Deployment;
@@ -49,7 +49,7 @@ pub(super) fn figures(rig: &Rig, pace: Pace) -> Vec<Figure> {
         next = ours.end;
         let plain = records(&calls(&format!("plain{pair}"), plain));
         let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
-        client.produce(TOPIC, &plain).unwrap();
+        client.produce(CALLS, &plain).unwrap();
         let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
         drop(plain);
 

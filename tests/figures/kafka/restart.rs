@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::freshness::RATE;
-use super::{PARTITIONS, TOPIC};
+use super::{CALLS, PARTITIONS};
 use crate::freshness::{Moments, Stop, probe, send, shown};
 use crate::roles::{Deployment, Role};
 use crate::spread::{Spread, seconds};
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Records of the topic up to the published cut.
 fn covered(data: &Path) -> Option<u64> {
     let cut: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("lake/cut.json")).ok()?).ok()?;
-    Some((0..PARTITIONS).filter_map(|partition| cut["offsets"][format!("{TOPIC}/{partition}")].as_u64()).sum())
+    Some((0..PARTITIONS).filter_map(|partition| cut["offsets"][format!("{CALLS}/{partition}")].as_u64()).sum())
 }
 
 /// What one kill cost.
