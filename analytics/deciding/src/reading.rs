@@ -127,10 +127,6 @@ fn truncate_times<S>(event: &mut Event<S>) {
 }
 
 fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
-    // Most sources know no more than milliseconds.
-    if at.timestamp_subsec_nanos().is_multiple_of(1_000) {
-        return at;
-    }
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }
 

@@ -73,7 +73,7 @@ struct Decider<'a> {
     grids: &'a GridSet,
     /// Where the body of an event is put together for its fingerprint.
     body: Vec<u8>,
-    /// Of a block: in which grid the point of each row lies, and its events by the partition's numbers.
+    /// Of a block: in which grid the point of each row lies whose source names none, and its events by the partition's numbers.
     points: Vec<Option<u32>>,
     placed: Vec<Placed>,
     counts: Counts,
@@ -143,7 +143,8 @@ impl Decider<'_> {
     fn decide(&mut self, rows: &mut [Row<'_>]) {
         let Self { state, grids, points, placed, .. } = self;
         points.clear();
-        points.extend(rows.iter().map(|row| row.event().and_then(|event| grids.place_at(event.lon?, event.lat?))));
+        let unplaced = |row: &Row<'_>| row.event().filter(|event| event.grid_id.is_none()).and_then(|event| event.lon.zip(event.lat));
+        points.extend(rows.iter().map(|row| unplaced(row).and_then(|(lon, lat)| grids.place_at(lon, lat))));
         placed.clear();
         for (row, point) in rows.iter_mut().zip(&*points) {
             if let Outcome::Event(event, judgement) = &mut row.outcome {
@@ -252,6 +253,18 @@ mod tests {
         let offsets = of("log_offset").as_primitive::<arrow::datatypes::Int64Type>().values();
         let (reasons, payloads) = (of("reason").as_string::<i32>(), of("payload").as_string::<i32>());
         offsets.iter().zip(reasons).zip(payloads).map(|((offset, reason), payload)| (*offset, reason, payload)).collect()
+    }
+
+    #[test]
+    fn a_leap_second_counts_in_the_hour_it_is_read_back_in() {
+        let value = br#"{"event_id":"1","source":"city","kind":"hotline_call","occurred_at":"2016-12-31T23:59:60Z","address":"Mill Road"}"#;
+        let appended_at = "2017-01-01T00:00:05Z".parse::<DateTime<Utc>>().unwrap().timestamp_micros();
+        let records = [Stored { offset: 0, appended_at, record: Record::new("city/1", value.to_vec()) }];
+        let partition = TopicPartition::new("gridwatch.hotline_call", 0);
+        let decided = decide(&partition, &records, &mut PartitionState::default(), &GridSet::default());
+        let of_row = decided.rows[0].column_by_name("occurred_at").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+        let read_back = hour_of(DateTime::from_timestamp_micros(of_row.value(0)).unwrap());
+        assert_eq!(decided.cells.iter().map(|((_, _, cell), _)| cell.hour).collect::<Vec<_>>(), [read_back]);
     }
 
     fn call(id: &str) -> Vec<u8> {
