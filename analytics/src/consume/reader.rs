@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
-use contract::log::{EventLog, LogError, RECORD_BYTES_MAX, Stored};
-use contract::{Offsets, Rejection, TopicPartition};
+use contract::log::{EventLog, LogError, Stored};
+use contract::{Offsets, TopicPartition};
 use deciding::rows::{self, CellParts, Decided, Tally};
 use deciding::state::PartitionState;
 use futures::future::try_join_all;
@@ -70,7 +70,7 @@ pub(super) struct Pending {
     pub(super) skipped: Offsets,
     /// A partition may hold more than a turn takes.
     pub(super) backlog: bool,
-    /// Bytes of the records, as far as they are kept.
+    /// Bytes of the records.
     bytes: usize,
 }
 
@@ -161,7 +161,7 @@ impl Reader {
             }
             let given = batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
             backlog |= given > BACKLOG_BYTES;
-            bytes += batch.records.iter().map(kept_bytes).sum::<usize>();
+            bytes += given;
             offsets.advance(partition.clone(), batch.next);
             tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(&mut held.state), Arc::clone(&grids)));
         }
@@ -184,12 +184,6 @@ impl Reader {
         }
         newest
     }
-}
-
-/// What stays of a record until its turn is committed: of one that is refused unread a beginning.
-fn kept_bytes(stored: &Stored) -> usize {
-    let bytes = stored.record.bytes();
-    if bytes > RECORD_BYTES_MAX { Rejection::CUT_PAYLOAD_BYTES } else { bytes }
 }
 
 type DecideTask = tokio::task::JoinHandle<(TopicPartition, PartitionState, Decided)>;
@@ -267,13 +261,6 @@ mod tests {
             assert_eq!((pending.records, pending.backlog, reader.behind), (records as u64, goes_on, goes_on));
             assert!(reader.decide(&writer).await.unwrap().is_none() && !reader.behind);
         }
-    }
-
-    #[test]
-    fn a_record_that_is_refused_unread_counts_with_what_is_kept_of_it() {
-        let record = |bytes: usize| Stored { offset: 0, appended_at: 0, record: Record::new("", vec![b'x'; bytes]) };
-        assert_eq!(kept_bytes(&record(RECORD_BYTES_MAX)), RECORD_BYTES_MAX);
-        assert_eq!(kept_bytes(&record(RECORD_BYTES_MAX + 1)), Rejection::CUT_PAYLOAD_BYTES);
     }
 
     #[tokio::test]
