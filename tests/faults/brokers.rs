@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::stream::{Stream, held};
 use super::{Told, dice};
 use crate::kafka_rig::Rig;
-use crate::roles::{Deployment, Role};
+use crate::roles::{CALLS, Deployment, Role};
 
 /// A partition that is written to all the time.
-const BUSY: (&str, u32) = ("gridwatch.hotline_call", 0);
+const BUSY: (&str, u32) = (CALLS, 0);
 /// Events that have to be acknowledged between one fault and the next.
 const BETWEEN: u64 = 200;
 

@@ -65,6 +65,7 @@ const BETWEEN_CALLS: u64 = 36;
 /// Contract events of 400 bytes, one a line: the calls of these numbers, which stand for their time, so that who produces the next numbers
 /// after these has a topic in the order of time.
 fn calls(source: &str, numbers: Range<u64>) -> Vec<String> {
+    // Longer ago than all calls of a run take: one ahead of the clock is refused.
     let from = chrono::Utc::now().timestamp_millis() - 50 * 3_600_000;
     let call = |id: u64| {
         // A whole second would be written without its fraction, and Flink's pattern asks for one.
