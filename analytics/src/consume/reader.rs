@@ -16,8 +16,8 @@ use super::ConsumeError;
 use crate::grid_store::GridStore;
 use crate::lake::delta::{NewFiles, Writer};
 
-/// Most bytes taken from one partition at once: with 17 partitions at their bound that is below 70 MiB of log, decided while what was
-/// taken before is encoded.
+/// Most bytes taken from one partition at once: with 17 partitions at their bound that is below 70 MiB of log, fetched while as much is
+/// decided and what came before is encoded.
 const FETCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes one partition gives at once that say it may hold more: half of what a reader on Kafka reads ahead of a partition.
@@ -80,26 +80,30 @@ impl Pending {
         Self { decided, files, records: 0, offsets, skipped, backlog: false, bytes: 0 }
     }
 
-    /// Takes in what was decided after it, and has its rows encoded.
-    async fn add(&mut self, piece: Piece) {
+    /// Counts in what is going to be decided after it.
+    fn announce(&mut self, came: &Came) {
+        for (reached, by) in [(&mut self.offsets, &came.offsets), (&mut self.skipped, &came.skipped)] {
+            by.iter().for_each(|(partition, next)| reached.advance(partition.clone(), next));
+        }
+        self.records += came.batches.iter().map(|(_, records)| records.len() as u64).sum::<u64>();
+        self.backlog |= came.backlog;
+        self.bytes += came.bytes;
+    }
+
+    /// Takes in what was decided, and has its rows encoded.
+    async fn add(&mut self, decided: Vec<Decided>) {
         let mut rows = Vec::new();
-        for decided in piece.decided {
+        for decided in decided {
             rows.extend(decided.rows);
             self.decided.push((decided.cells, decided.tally));
         }
-        self.records += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
-        for (reached, by) in [(&mut self.offsets, &piece.offsets), (&mut self.skipped, &piece.skipped)] {
-            by.iter().for_each(|(partition, next)| reached.advance(partition.clone(), next));
-        }
-        self.backlog |= piece.backlog;
-        self.bytes += piece.bytes;
         self.files.add(rows).await;
     }
 }
 
-/// What every partition gave at once, decided.
-struct Piece {
-    decided: Vec<Decided>,
+/// What every partition gave at once.
+struct Came {
+    batches: Vec<(TopicPartition, Vec<Stored>)>,
     offsets: Offsets,
     skipped: Offsets,
     backlog: bool,
@@ -112,25 +116,26 @@ impl Reader {
     }
 
     /// Fetches and decides what every partition has, of a backlog as much as is worth a commit, into files of `writer`; `None` when
-    /// nothing is new.
+    /// nothing is new. Of a backlog the next records are fetched while those before are decided.
     pub(super) async fn decide(&mut self, writer: &Writer) -> Result<Option<Pending>, ConsumeError> {
         let began = Instant::now();
-        let Some(first) = self.decide_what_came().await? else {
+        let Some(mut came) = self.fetch().await? else {
             self.behind = false;
             return Ok(None);
         };
         let mut pending = Pending::new(writer.begin()?);
-        let mut more = Some(first);
-        while let Some(piece) = more {
-            let at_once = piece.backlog;
-            pending.add(piece).await;
-            if !(pending.backlog || self.behind) || pending.bytes >= TURN_BYTES || began.elapsed() >= GATHERING {
-                break;
-            }
-            if !at_once {
+        loop {
+            pending.announce(&came);
+            let at_once = came.backlog;
+            let deciding = self.begin_to_decide(came.batches)?;
+            let goes_on = (pending.backlog || self.behind) && pending.bytes < TURN_BYTES && began.elapsed() < GATHERING;
+            if goes_on && !at_once {
                 tokio::time::sleep(GATHERING_PAUSE).await;
             }
-            more = self.decide_what_came().await?;
+            let next = if goes_on { self.fetch().await? } else { None };
+            pending.add(self.decided(deciding).await?).await;
+            let Some(next) = next else { break };
+            came = next;
         }
         // What is read ahead may not have come yet since the turn before.
         pending.backlog |= self.behind && pending.bytes >= BEHIND_BYTES;
@@ -138,18 +143,17 @@ impl Reader {
         Ok(Some(pending))
     }
 
-    async fn decide_what_came(&mut self) -> Result<Option<Piece>, ConsumeError> {
-        let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
-        let (mut offsets, mut skipped, mut backlog, mut bytes) = (Offsets::default(), Offsets::default(), false, 0);
-        let mut tasks = Vec::new();
+    /// What every partition gives at once; `None` where that is nothing.
+    async fn fetch(&mut self) -> Result<Option<Came>, ConsumeError> {
         let log = &self.log;
         // All at once: a broker that has nothing for one partition may take its time to say so.
         let fetches = self
             .partitions
             .iter()
             .map(|(partition, held)| log.fetch(&partition.topic, partition.partition, held.next, FETCH_BYTES_MAX, Duration::ZERO));
-        let batches = try_join_all(fetches).await?;
-        for ((partition, held), batch) in self.partitions.iter_mut().zip(batches) {
+        let fetched = try_join_all(fetches).await?;
+        let mut came = Came { batches: Vec::new(), offsets: Offsets::default(), skipped: Offsets::default(), backlog: false, bytes: 0 };
+        for ((partition, held), batch) in self.partitions.iter_mut().zip(fetched) {
             // Gaps that no record follows yet are read over now and committed with the next record.
             held.skipped += (batch.next - held.next).saturating_sub(batch.records.len() as u64);
             held.next = batch.next;
@@ -157,21 +161,36 @@ impl Reader {
                 continue;
             }
             if held.skipped > 0 {
-                skipped.advance(partition.clone(), held.skipped);
+                came.skipped.advance(partition.clone(), held.skipped);
             }
             let given = batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
-            backlog |= given > BACKLOG_BYTES;
-            bytes += given;
-            offsets.advance(partition.clone(), batch.next);
-            tasks.push(spawn_decide(partition.clone(), batch.records, std::mem::take(&mut held.state), Arc::clone(&grids)));
+            came.backlog |= given > BACKLOG_BYTES;
+            came.bytes += given;
+            came.offsets.advance(partition.clone(), batch.next);
+            came.batches.push((partition.clone(), batch.records));
         }
-        let mut decided = Vec::with_capacity(tasks.len());
+        Ok((!came.batches.is_empty()).then_some(came))
+    }
+
+    /// Has records decided, partition by partition; [`Reader::decided`] waits for them, before the next begin.
+    fn begin_to_decide(&mut self, batches: Vec<(TopicPartition, Vec<Stored>)>) -> Result<Vec<DecideTask>, ConsumeError> {
+        let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
+        let partitions = &mut self.partitions;
+        let begin = |(partition, records): (TopicPartition, Vec<Stored>)| {
+            let held = partitions.get_mut(&partition).expect("what came is of a partition of this map");
+            spawn_decide(partition, records, std::mem::take(&mut held.state), Arc::clone(&grids))
+        };
+        Ok(batches.into_iter().map(begin).collect())
+    }
+
+    async fn decided(&mut self, tasks: Vec<DecideTask>) -> Result<Vec<Decided>, ConsumeError> {
+        let mut all = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let (partition, state, rows) = task.await?;
+            let (partition, state, decided) = task.await?;
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
-            decided.push(rows);
+            all.push(decided);
         }
-        Ok((!decided.is_empty()).then_some(Piece { decided, offsets, skipped, backlog, bytes }))
+        Ok(all)
     }
 
     /// Newest accepted `occurred_at` by source, over the partitions held.
