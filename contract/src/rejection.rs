@@ -3,8 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::log::RECORD_BYTES_MAX;
-
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $en:literal, $zh:literal;)+) => {
         /// Why a raw record or an event was refused. Closed: dashboards and alert rules count by it.
@@ -96,9 +94,6 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Bytes kept of a payload that is longer than the log takes: half a record as JSON, where a byte takes at most six.
-    pub const CUT_PAYLOAD_BYTES: usize = RECORD_BYTES_MAX / 2 / 6;
-
     /// One line of JSON.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a rejection holds only strings and times")

@@ -268,13 +268,15 @@ pub(crate) fn rejection(
 ) -> Rejection {
     // Half for the payload as JSON leaves room for the other fields, which are bounded far below the other half.
     const PAYLOAD_JSON_MAX: usize = RECORD_BYTES_MAX / 2;
+    // As JSON a byte takes at most six.
+    const CUT_PAYLOAD_BYTES: usize = PAYLOAD_JSON_MAX / 6;
     const DETAIL_BYTES_MAX: usize = 4096;
     let mut detail = fault.detail;
     cut(&mut detail, DETAIL_BYTES_MAX);
     let (mut payload, length) = (payload, payload_json_bytes);
     if length(&payload) > PAYLOAD_JSON_MAX {
         let whole = payload.len();
-        cut(&mut payload, Rejection::CUT_PAYLOAD_BYTES);
+        cut(&mut payload, CUT_PAYLOAD_BYTES);
         detail = format!("{detail}; payload cut from {whole} to {} bytes", payload.len());
     }
     let mut field = fault.field;

@@ -262,6 +262,10 @@ impl Column for Payloads {
             self.alone = Some(where_it_lies(bytes));
             return;
         }
+        if self.builder.is_empty() {
+            // Refused records differ in length by thousands of times, so those before say nothing of the room these need.
+            self.builder = StringBuilder::with_capacity(rows.len(), rows.iter().filter_map(Row::payload).map(Payload::len).sum());
+        }
         for row in rows {
             match row.payload() {
                 None => self.builder.append_null(),

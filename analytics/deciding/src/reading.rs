@@ -55,6 +55,10 @@ pub(crate) enum Payload<'a> {
 /// A payload from which on it costs more to copy it, or to look at it once more, than to lay it out by itself.
 pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 * 1024;
 
+/// Bytes kept of a record larger than the log takes: enough for a person to see what it is. It can never be taken in, and all of it stands
+/// in the topic at the row's offset.
+pub(crate) const UNREAD_PAYLOAD_BYTES: usize = 4 * 1024;
+
 impl<'a> Payload<'a> {
     fn of(bytes: &'a Bytes) -> Self {
         if bytes.len() >= LARGE_PAYLOAD_BYTES {
@@ -171,12 +175,12 @@ fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str
     Box::new(Refused { rejection, payload: Payload::of(&stored.record.value) })
 }
 
-/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more of it than of any rejection, would
-/// cost more than the thousands of records around it.
+/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more than its beginning, would cost more
+/// than the thousands of records around it.
 fn refuse_unread(stored: &Stored, at: DateTime<Utc>) -> Box<Refused<'_>> {
     let value = &stored.record.value;
     let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
-    let most = Rejection::CUT_PAYLOAD_BYTES.min(value.len());
+    let most = UNREAD_PAYLOAD_BYTES.min(value.len());
     let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
     let (bytes, whole) = (stored.record.bytes(), value.len());
     let detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}; payload cut from {whole} to {end} bytes");

@@ -231,11 +231,10 @@ pub fn hour_of(at: DateTime<Utc>) -> i32 {
 #[cfg(test)]
 mod tests {
     use arrow::array::AsArray;
-    use contract::Rejection;
     use contract::log::{RECORD_BYTES_MAX, Record};
 
     use super::*;
-    use crate::reading::LARGE_PAYLOAD_BYTES;
+    use crate::reading::{LARGE_PAYLOAD_BYTES, UNREAD_PAYLOAD_BYTES};
 
     /// Decides records of a partition, the first at offset 0.
     fn decided(values: Vec<Vec<u8>>) -> (Vec<Stored>, Vec<RecordBatch>) {
@@ -296,13 +295,13 @@ mod tests {
         assert_eq!(told(&fits[0]), [(0, None, None)]);
         event.push(b' ');
         let (_, larger) = decided(vec![event.clone()]);
-        let kept = std::str::from_utf8(&event[..Rejection::CUT_PAYLOAD_BYTES]).unwrap();
+        let kept = std::str::from_utf8(&event[..UNREAD_PAYLOAD_BYTES]).unwrap();
         assert!(told(&larger[0]) == [(0, Some("too_long"), Some(kept))], "not the beginning of the record");
         let detail = larger[0].column_by_name("detail").unwrap().as_string::<i32>().value(0);
-        assert_eq!(detail, "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 87381 bytes");
+        assert_eq!(detail, "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 4096 bytes");
 
         // Not within a character: two bytes each, of which the cut would take the first.
         let (_, cut) = decided(vec!["\u{e9}".repeat(RECORD_BYTES_MAX).into_bytes()]);
-        assert!(told(&cut[0])[0].2 == Some(&*"\u{e9}".repeat(Rejection::CUT_PAYLOAD_BYTES / 2)), "cut within a character");
+        assert!(told(&cut[0])[0].2 == Some(&*"\u{e9}".repeat(UNREAD_PAYLOAD_BYTES / 2)), "cut within a character");
     }
 }

@@ -17,8 +17,9 @@ use super::shared::Context;
 use crate::log::{Record, Stored};
 use crate::pieces::Pieces;
 
-/// A value that stays where it lies. It keeps all of the broker's answer, a few megabytes, in memory with it.
-const LARGE_BYTES: usize = 64 * 1024;
+/// A value that stays where it lies: to copy it costs more than to hold it. It keeps all of the broker's answer, a few megabytes, in memory
+/// with it.
+const LARGE_BYTES: usize = 32 * 1024;
 
 type Source = Arc<PartitionQueue<Context>>;
 type Held<'q> = Option<BorrowedMessage<'q>>;
