@@ -8,6 +8,10 @@ mod kafka_rig;
 #[path = "../faults/faults.rs"]
 mod faults;
 
+#[path = "../figures/spread.rs"]
+#[expect(dead_code, reason = "shared with the figures")]
+mod spread;
+
 mod demo_city;
 mod deployment;
 mod failures;

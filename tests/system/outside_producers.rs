@@ -9,7 +9,7 @@ use contract::topic;
 
 use crate::kafka_rig::Rig;
 use crate::roles::Deployment;
-use crate::support::{root, skipped};
+use crate::support::skipped;
 
 /// The topic of calls.
 const CALLS: &str = topic::ALL[0];
@@ -28,16 +28,6 @@ pub(crate) fn kcat_is_here() -> bool {
     let here = Command::new("kcat").arg("-V").output().is_ok_and(|out| out.status.success());
     if !here {
         skipped("producers that are not ours; get kcat with: apt-get install kcat");
-    }
-    here
-}
-
-/// Whether Java here runs a program from its source, which takes its compiler; says so where it does not.
-fn java_compiles() -> bool {
-    let out = Command::new("java").arg("--list-modules").output();
-    let here = out.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("jdk.compiler"));
-    if !here {
-        skipped("a producer in Java; get Java with its compiler with: apt-get install default-jdk-headless");
     }
     here
 }
@@ -71,24 +61,18 @@ fn partitions(city: &Deployment, source: &str) -> BTreeMap<String, u32> {
 
 #[test]
 fn json_and_cloud_events_of_kcat_and_of_a_java_client_are_taken_in_as_they_stand() {
-    if !kcat_is_here() || !java_compiles() {
+    if !kcat_is_here() {
         return;
     }
     let Some(rig) = Rig::start(1, false) else { return };
+    let Some(mut java) = rig.java_producer(CALLS, &[]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let city = Deployment::new(&rig, folder.path());
     // Makes the topics.
     city.ingest().end();
 
     kcat(&rig, CALLS, &[], lines("kcat", 0..100).as_bytes());
-    let java = piped(
-        Command::new("java")
-            .arg("-cp")
-            .arg(format!("{}/*", rig.fact("jars")))
-            .arg(root().join("tests/kafka/Producer.java"))
-            .args([&rig.bootstrap(), CALLS]),
-        lines("java", 0..100).as_bytes(),
-    );
+    let java = piped(&mut java, lines("java", 0..100).as_bytes());
     let bad = "kcat/x\t{\"event_id\":\nkcat/y\t{\"event_id\":\"y\",\"source\":\"kcat\",\"kind\":\"hotline_call\",\"occurred_at\":\"soon\"}\njava/z\tnot json\n";
     kcat(&rig, CALLS, &[], bad.as_bytes());
     kcat(&rig, CALLS, &["-Z"], b"kcat/gone\t\n");

@@ -16,11 +16,16 @@ pub(crate) struct Rig {
     brokers: usize,
 }
 
-fn script() -> PathBuf {
-    // The file is included from crates beside `contract` as well as from the root.
+/// A file of `tests/kafka/`.
+fn file(name: &str) -> PathBuf {
+    // This one is included from crates beside `contract` as well as from the root.
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let tried = [here.join("tests/kafka/broker.sh"), here.join("../tests/kafka/broker.sh")];
-    tried.into_iter().find(|path| path.exists()).expect("tests/kafka/broker.sh is in the repository")
+    let tried = ["tests/kafka", "../tests/kafka"].map(|folder| here.join(folder).join(name));
+    tried.into_iter().find(|path| path.exists()).expect("tests/kafka is in the repository")
+}
+
+fn script() -> PathBuf {
+    file("broker.sh")
 }
 
 /// Says so past the test's captured output, so that it is seen where the test passes.
@@ -116,6 +121,20 @@ impl Rig {
         command.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(format!("{}/*", self.fact("jars")));
         command.arg(class).args(["--bootstrap-server", &self.bootstrap()]).args(arguments);
         command
+    }
+
+    /// Kafka's own client as a producer of lines (`tests/kafka/Producer.java`), with settings `NAME=VALUE`; `None` where Java here runs no
+    /// program from its source, for which it needs its compiler.
+    pub(crate) fn java_producer(&self, topic: &str, settings: &[&str]) -> Option<Command> {
+        let modules = Command::new("java").arg("--list-modules").output().expect("java runs");
+        if !String::from_utf8_lossy(&modules.stdout).contains("jdk.compiler") {
+            skip("a producer in Java; get Java with its compiler with: apt-get install default-jdk-headless");
+            return None;
+        }
+        let mut command = Command::new("java");
+        command.arg("-cp").arg(format!("{}/*", self.fact("jars"))).arg(file("Producer.java"));
+        command.args([&self.bootstrap(), topic]).args(settings);
+        Some(command)
     }
 
     /// The broker that leads a partition at present.
