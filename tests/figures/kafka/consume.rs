@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use contract::log::kafka::{KafkaOptions, raw};
 
 use super::peer;
-use super::{CALLS, City, PARTITIONS, floor};
+use super::{CALLS, City, PARTITIONS};
 use crate::kafka_rig::Rig;
 use crate::roles::{Deployment, Role};
 use crate::spread::{Spread, processor_seconds, ratio, thousands};
@@ -145,7 +145,6 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     }
     let peer = peer::tumble(rig, events);
     let [one, two, three] = &members;
-    let (multiple, whole_multiple) = (one.steady_core.median() / peer.per_core(), one.core.median() / peer.per_core());
     let steady = |measured: &Measured| measured.steady_wall.median() / one.steady_wall.median();
     let mut figures = vec![
         Figure::new(
@@ -156,12 +155,7 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
         Figure::new(
             "Kafka → lake, the same by processor time, steady as the peer's figure is",
             format!("{} events a core; {} with the start of the process", one.steady_core.said(thousands), one.core.said(thousands)),
-            format!(
-                "{}: ×{multiple:.1}; {}; ×{whole_multiple:.1} with our start; plain client {} a core",
-                peer.said(),
-                floor(FLOOR, multiple),
-                raw_core.said(thousands)
-            ),
+            format!("{}; plain client {} a core", peer.said(one.steady_core.median(), FLOOR), raw_core.said(thousands)),
         ),
         Figure::new(
             "Kafka → lake with 1, 2 and 3 members, steady",
@@ -177,7 +171,7 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
             ),
         ),
     ];
-    figures.extend(peer.figure());
+    figures.extend(peer.figures());
     figures
 }
 
