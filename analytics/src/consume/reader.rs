@@ -231,23 +231,28 @@ mod tests {
     use contract::clock::ManualClock;
     use contract::log::memory::MemoryLog;
     use contract::log::{LogLimits, Record, TopicSpec};
-    use contract::topic;
+    use contract::{Disposition, topic};
 
     use super::*;
     use crate::lake::delta::Table;
 
-    /// A reader of so many partitions that hold so many records of these bytes in all.
-    async fn reader(folder: &std::path::Path, partitions: u32, records: usize, bytes: usize) -> Reader {
+    /// A reader of a topic of so many partitions that holds these records.
+    async fn reader_of(folder: &std::path::Path, topic: &str, partitions: u32, values: impl Iterator<Item = Vec<u8>>) -> Reader {
         let clock = ManualClock::at("2026-01-02T00:00:00Z".parse().unwrap());
         let log = MemoryLog::new(clock, LogLimits::default());
-        let declared = TopicSpec { name: topic::QUARANTINE.into(), partitions, retention_age: None, retention_bytes: None };
+        let declared = TopicSpec { name: topic.into(), partitions, retention_age: None, retention_bytes: None };
         log.ensure_topic(&declared).await.unwrap();
-        for record in 0..records {
-            log.append(topic::QUARANTINE, vec![Record::new(format!("city/{record}"), vec![b'x'; bytes])]).await.unwrap();
+        for (record, value) in values.enumerate() {
+            log.append(topic, vec![Record::new(format!("city/{record}"), value)]).await.unwrap();
         }
         let mut reader = Reader::new(Arc::new(log), GridStore::open(folder).unwrap());
-        reader.partitions.extend((0..partitions).map(|partition| (TopicPartition::new(topic::QUARANTINE, partition), Held::default())));
+        reader.partitions.extend((0..partitions).map(|partition| (TopicPartition::new(topic, partition), Held::default())));
         reader
+    }
+
+    /// A reader of so many partitions that hold so many records of these bytes in all.
+    async fn reader(folder: &std::path::Path, partitions: u32, records: usize, bytes: usize) -> Reader {
+        reader_of(folder, topic::QUARANTINE, partitions, std::iter::repeat_n(vec![b'x'; bytes], records)).await
     }
 
     async fn writer(folder: &std::path::Path) -> Writer {
@@ -280,6 +285,22 @@ mod tests {
             assert_eq!((pending.records, pending.backlog, reader.behind), (records as u64, goes_on, goes_on));
             assert!(reader.decide(&writer).await.unwrap().is_none() && !reader.behind);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_decided_of_a_turn_is_known_to_what_was_fetched_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path()).await;
+        let mut call =
+            br#"{"event_id":"1","source":"city","kind":"hotline_call","occurred_at":"2026-01-01T08:00:00Z","address":"Mill Road"}"#
+                .to_vec();
+        call.resize(1_000_000, b' ');
+        let mut reader = reader_of(folder.path(), topic::ALL[0], 1, std::iter::repeat_n(call, 20)).await;
+        let pending = reader.decide(&writer).await.unwrap().unwrap();
+        let of = |disposition| {
+            pending.decided.iter().filter_map(|(_, tally)| tally.dispositions.get(&("city".into(), disposition))).sum::<u64>()
+        };
+        assert_eq!((pending.decided.len(), of(Disposition::Accepted), of(Disposition::Duplicate)), (5, 1, 19));
     }
 
     #[tokio::test]
