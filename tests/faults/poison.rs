@@ -5,7 +5,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contract::log::kafka::{KafkaOptions, raw};
 
@@ -13,8 +13,10 @@ use super::Told;
 use super::stream::{call, id, told};
 use crate::kafka_rig::Rig;
 use crate::roles::{CALLS, Deployment, PARTITIONS};
-use crate::spread::{Spread, processor_seconds, ratio};
+use crate::spread::{Spread, Took, Watch, ratio};
 
+/// Longest wait for all of a topic, seconds.
+const PATIENCE: f64 = 300.0;
 /// One in so many is poison.
 const SHARE: u64 = 100;
 
@@ -99,29 +101,9 @@ fn produce(rig: &Rig, records: u64, mix: Option<&Mix>) -> Option<()> {
     Some(())
 }
 
-/// What something took: by the clock, and of processors, the broker's share with it.
-struct Took {
-    seconds: f64,
-    processor: f64,
-}
-
-/// Takes the time of a process and the broker it reads from.
-struct Watch {
-    began: Instant,
-    processes: [u32; 2],
-    before: f64,
-}
-
-impl Watch {
-    fn start(process: u32, rig: &Rig) -> Self {
-        let processes = [process, rig.fact("broker.1.pid").parse().unwrap()];
-        Self { began: Instant::now(), processes, before: processes.map(processor_seconds).iter().sum() }
-    }
-
-    fn stop(&self) -> Took {
-        let processor = self.processes.map(processor_seconds).iter().sum::<f64>() - self.before;
-        Took { seconds: self.began.elapsed().as_secs_f64(), processor }
-    }
+/// The time of a process and of the broker it reads from.
+fn watch(process: u32, rig: &Rig) -> Watch {
+    Watch::start(&[process, rig.fact("broker.1.pid").parse().unwrap()])
 }
 
 /// Takes in everything the topic holds, on a lake of its own; what that took from the first partition on.
@@ -129,14 +111,14 @@ fn take_in(rig: &Rig, folder: &Path, name: &str, records: u64) -> (Deployment, T
     let city = Deployment { data: folder.join(name), ..Deployment::new(rig, folder) };
     let member = city.start("analyze", &["--group", name, "--commit-interval-ms", "50"], 1);
     city.wait("the member has partitions", &[&member], || member.times_said("partitions were assigned") > 0);
-    let watch = Watch::start(member.id(), rig);
-    let mut took = watch.stop();
+    let watch = watch(member.id(), rig);
+    let mut took = watch.took();
     let taken = || city.cut().iter().filter(|(partition, _)| partition.starts_with(CALLS)).map(|(_, next)| next).sum::<u64>();
     city.wait("everything is in the lake", &[&member], || {
-        while taken() < records && watch.began.elapsed() < Duration::from_secs(300) {
+        while taken() < records && watch.took().seconds < PATIENCE {
             std::thread::sleep(Duration::from_millis(5));
         }
-        took = watch.stop();
+        took = watch.took();
         taken() == records
     });
     member.end();
@@ -149,9 +131,9 @@ fn quarantined(city: &Deployment, reason: &str) -> u64 {
 
 /// What the plain client takes to read everything the topic holds.
 fn only_read(rig: &Rig, records: u64) -> Took {
-    let watch = Watch::start(std::process::id(), rig);
+    let watch = watch(std::process::id(), rig);
     assert_eq!(raw::consume(&KafkaOptions::new(rig.bootstrap()), CALLS, PARTITIONS).unwrap().records, records);
-    watch.stop()
+    watch.took()
 }
 
 /// A broker whose topic holds so many records.
@@ -201,7 +183,7 @@ pub(crate) fn one_in_a_hundred(rounds: u32, records: u64, mixes: &[&Mix]) -> Tol
     let bad = records / SHARE;
     let good: Vec<_> = (0..records).filter(|nth| nth % SHARE != SHARE / 2).map(id).collect();
     let rest = good.len() as f64 / records as f64;
-    let mut lines = vec![format!("{bad} of {records} in quarantine, each with its reason; the rest at")];
+    let mut lines = vec![format!("{bad} of {records} in quarantine, each with its reason")];
     for mix in mixes {
         let poisoned = topic_of(records, Some(mix))?;
         let (mut ratios, mut said) = (Ratios::default(), String::new());
@@ -220,7 +202,7 @@ pub(crate) fn one_in_a_hundred(rounds: u32, records: u64, mixes: &[&Mix]) -> Tol
             println!("  {}, round {}: clean {clean}; poisoned {poisoned}; only read {read_clean} and {read_poisoned}", mix.name, round + 1);
             said = told(folder.path(), &city, &good);
         }
-        lines.push(format!("{}: {}; {said}", mix.name, ratios.said()));
+        lines.push(format!("{}: the rest at {}; {said}", mix.name, ratios.said()));
     }
     Some(lines.join("; "))
 }

@@ -1,4 +1,6 @@
-//! Repeated runs in few words: the middle one and how far the others lie; and the processor time of a process.
+//! What a run took, and repeated runs in few words: the middle one and how far the others lie.
+
+use std::time::Instant;
 
 /// What runs of the same thing gave.
 #[derive(Clone, Default)]
@@ -42,6 +44,31 @@ pub(crate) fn ratio(value: f64) -> String {
 /// Seconds.
 pub(crate) fn seconds(value: f64) -> String {
     format!("{value:.1} s")
+}
+
+/// What something took: by the clock, and of the processors.
+pub(crate) struct Took {
+    pub(crate) seconds: f64,
+    pub(crate) processor: f64,
+}
+
+/// Takes the time of some processes.
+pub(crate) struct Watch {
+    began: Instant,
+    processes: Vec<u32>,
+    before: f64,
+}
+
+impl Watch {
+    pub(crate) fn start(processes: &[u32]) -> Self {
+        Self { began: Instant::now(), processes: processes.to_vec(), before: processes.iter().copied().map(processor_seconds).sum() }
+    }
+
+    /// What was taken since; it goes on.
+    pub(crate) fn took(&self) -> Took {
+        let now: f64 = self.processes.iter().copied().map(processor_seconds).sum();
+        Took { seconds: self.began.elapsed().as_secs_f64(), processor: now - self.before }
+    }
 }
 
 /// Seconds of processor time a process has taken, all its threads together; 0 where it has gone.

@@ -8,11 +8,8 @@ use std::process::{Command, Stdio};
 use contract::topic;
 
 use crate::kafka_rig::Rig;
-use crate::roles::Deployment;
+use crate::roles::{CALLS, Deployment};
 use crate::support::skipped;
-
-/// The topic of calls.
-const CALLS: &str = topic::ALL[0];
 
 /// Feeds a program's standard input, and answers what it printed.
 pub(crate) fn piped(command: &mut Command, input: &[u8]) -> String {

@@ -14,7 +14,7 @@ use super::peer;
 use super::{CALLS, City, PARTITIONS};
 use crate::kafka_rig::Rig;
 use crate::roles::{Deployment, Role};
-use crate::spread::{Spread, processor_seconds, ratio, thousands};
+use crate::spread::{Spread, Watch, processor_seconds, ratio, thousands};
 use crate::support::program;
 use crate::{Figure, Pace};
 
@@ -129,10 +129,11 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let mut members: [Measured; 3] = Default::default();
     let mut fenced = 0.0;
     for pair in 1..=pace.kafka_pairs {
-        let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
+        let watch = Watch::start(&[std::process::id()]);
         assert_eq!(raw::consume(&options, CALLS, PARTITIONS).unwrap().records, events);
-        raw_wall.push(events as f64 / began.elapsed().as_secs_f64());
-        raw_core.push(events as f64 / (processor_seconds(std::process::id()) - before));
+        let took = watch.took();
+        raw_wall.push(events as f64 / took.seconds);
+        raw_core.push(events as f64 / took.processor);
         for (count, measured) in MEMBERS.into_iter().zip(&mut members) {
             let run = analyze(rig, city, count, events);
             println!(

@@ -1,7 +1,6 @@
 //! HTTP into Kafka beside the plain client, in turns: the same events to the same topic.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use contract::log::kafka::{KafkaOptions, raw::Plain};
 
@@ -9,7 +8,7 @@ use super::{CALLS, calls, floor, records};
 use crate::client::{Client, request};
 use crate::kafka_rig::Rig;
 use crate::roles::Deployment;
-use crate::spread::{Spread, processor_seconds, ratio, thousands};
+use crate::spread::{Spread, Watch, ratio, thousands};
 use crate::{Figure, Pace};
 
 /// Events a request and connections: each waits for its acknowledgement, and with fewer on their way that wait is what is measured.
@@ -48,30 +47,31 @@ pub(super) fn figures(rig: &Rig, pace: Pace) -> Vec<Figure> {
         let [plain, ours] = [next..next + events, next + events..next + 2 * events];
         next = ours.end;
         let plain = records(&calls(&format!("plain{pair}"), plain));
-        let (began, before) = (Instant::now(), processor_seconds(std::process::id()));
+        let watch = Watch::start(&[std::process::id()]);
         client.produce(CALLS, &plain).unwrap();
-        let (raw_seconds, raw_processor) = (began.elapsed().as_secs_f64(), processor_seconds(std::process::id()) - before);
+        let raw = watch.took();
         drop(plain);
 
         let lines = calls(&format!("ours{pair}"), ours);
         let bodies: Vec<Vec<u8>> =
             lines.chunks(REQUEST_EVENTS).map(|lines| request("POST", "/v1/events", "application/x-ndjson", &lines.join("\n"))).collect();
-        let (began, before) = (Instant::now(), processor_seconds(ingest.id()));
+        let watch = Watch::start(&[ingest.id()]);
         post(ingest.at("ingest"), &bodies);
-        let (our_seconds, our_processor) = (began.elapsed().as_secs_f64(), processor_seconds(ingest.id()) - before);
+        let our = watch.took();
         if pair == 0 {
             continue;
         }
         let events = events as f64;
         println!(
-            "  pair {pair}: plain {raw_seconds:.2} s and {raw_processor:.2} core seconds, ours {our_seconds:.2} s and {our_processor:.2}"
+            "  pair {pair}: plain {:.2} s and {:.2} core seconds, ours {:.2} s and {:.2}",
+            raw.seconds, raw.processor, our.seconds, our.processor
         );
-        raw_wall.push(events / raw_seconds);
-        our_wall.push(events / our_seconds);
-        wall_ratio.push(raw_seconds / our_seconds);
-        raw_core.push(events / raw_processor);
-        our_core.push(events / our_processor);
-        core_ratio.push(raw_processor / our_processor);
+        raw_wall.push(events / raw.seconds);
+        our_wall.push(events / our.seconds);
+        wall_ratio.push(raw.seconds / our.seconds);
+        raw_core.push(events / raw.processor);
+        our_core.push(events / our.processor);
+        core_ratio.push(raw.processor / our.processor);
     }
     let pairs = pace.kafka_pairs;
     vec![
