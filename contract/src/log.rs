@@ -79,8 +79,22 @@ pub struct Stored {
     pub offset: u64,
     /// When it was appended, microseconds since 1970, UTC, by the log's clock.
     pub appended_at: i64,
-    /// What was appended.
+    /// What was appended; of a record larger than [`RECORD_BYTES_MAX`], which only others than we can append, the beginning.
     pub record: Record,
+    /// Bytes of the value that are left out of `record`.
+    pub left_out: usize,
+}
+
+impl Stored {
+    /// A record as it was appended.
+    pub const fn whole(offset: u64, appended_at: i64, record: Record) -> Self {
+        Self { offset, appended_at, record, left_out: 0 }
+    }
+
+    /// Bytes of key, value and headers, as they were appended.
+    pub fn bytes(&self) -> usize {
+        self.record.bytes() + self.left_out
+    }
 }
 
 /// What a fetch found.

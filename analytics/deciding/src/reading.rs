@@ -55,10 +55,6 @@ pub(crate) enum Payload<'a> {
 /// A payload from which on it costs more to copy it, or to look at it once more, than to lay it out by itself.
 pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 * 1024;
 
-/// Bytes kept of a record larger than the log takes: enough for a person to see what it is. It can never be taken in, and all of it stands
-/// in the topic at the row's offset.
-pub(crate) const UNREAD_PAYLOAD_BYTES: usize = 4 * 1024;
-
 impl<'a> Payload<'a> {
     fn of(bytes: &'a Bytes) -> Self {
         if bytes.len() >= LARGE_PAYLOAD_BYTES {
@@ -138,14 +134,14 @@ fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
 fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
     let value = &stored.record.value;
     let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
+    if stored.bytes() > RECORD_BYTES_MAX {
+        return Outcome::Refused(refuse_unread(stored, appended_at));
+    }
     if partition.topic == topic::QUARANTINE {
         return Outcome::Refused(match serde_json::from_slice::<Rejection>(value) {
             Ok(mut rejection) => Box::new(Refused { payload: Payload::Small(std::mem::take(&mut rejection.payload).into()), rejection }),
             Err(error) => refuse(stored, appended_at, Reason::BadJson, "", &error.to_string()),
         });
-    }
-    if stored.record.bytes() > RECORD_BYTES_MAX {
-        return Outcome::Refused(refuse_unread(stored, appended_at));
     }
     let event = match cloud_events::of_record(&stored.record, appended_at) {
         Some(event) => event.map(|event| Box::new(event.into())),
@@ -175,16 +171,13 @@ fn refuse<'r>(stored: &'r Stored, at: DateTime<Utc>, reason: Reason, field: &str
     Box::new(Refused { rejection, payload: Payload::of(&stored.record.value) })
 }
 
-/// Refuses a record larger than the log itself takes, as others may write: to read it, or to keep more than its beginning, would cost more
-/// than the thousands of records around it.
+/// Refuses a record larger than the log itself takes, as others may write, of which only the beginning was read: it could not be taken in
+/// later either, and all of it stands in the topic at the row's offset.
 fn refuse_unread(stored: &Stored, at: DateTime<Utc>) -> Box<Refused<'_>> {
-    let value = &stored.record.value;
-    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
-    let most = UNREAD_PAYLOAD_BYTES.min(value.len());
-    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
-    let (bytes, whole) = (stored.record.bytes(), value.len());
-    let detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}; payload cut from {whole} to {end} bytes");
-    let mut refused = refuse(stored, at, Reason::TooLong, "", &detail);
-    refused.payload = Payload::Small(String::from_utf8_lossy(&value[..end]));
-    refused
+    let (bytes, kept) = (stored.bytes(), stored.record.value.len());
+    let mut detail = format!("record is {bytes} bytes, one of the log at most {RECORD_BYTES_MAX}");
+    if stored.left_out > 0 {
+        detail += &format!("; payload cut from {} to {kept} bytes", kept + stored.left_out);
+    }
+    refuse(stored, at, Reason::TooLong, "", &detail)
 }

@@ -234,12 +234,12 @@ mod tests {
     use contract::log::{RECORD_BYTES_MAX, Record};
 
     use super::*;
-    use crate::reading::{LARGE_PAYLOAD_BYTES, UNREAD_PAYLOAD_BYTES};
+    use crate::reading::LARGE_PAYLOAD_BYTES;
 
     /// Decides records of a partition, the first at offset 0.
     fn decided(values: Vec<Vec<u8>>) -> (Vec<Stored>, Vec<RecordBatch>) {
         let appended_at = "2026-01-06T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_micros();
-        let stored = |(offset, value)| Stored { offset, appended_at, record: Record::new("city/1", value) };
+        let stored = |(offset, value)| Stored::whole(offset, appended_at, Record::new("city/1", value));
         let records: Vec<_> = (0..).zip(values).map(stored).collect();
         let partition = TopicPartition::new("gridwatch.hotline_call", 0);
         let rows = decide(&partition, &records, &mut PartitionState::default(), &GridSet::default()).rows;
@@ -258,7 +258,7 @@ mod tests {
     fn a_leap_second_counts_in_the_hour_it_is_read_back_in() {
         let value = br#"{"event_id":"1","source":"city","kind":"hotline_call","occurred_at":"2016-12-31T23:59:60Z","address":"Mill Road"}"#;
         let appended_at = "2017-01-01T00:00:05Z".parse::<DateTime<Utc>>().unwrap().timestamp_micros();
-        let records = [Stored { offset: 0, appended_at, record: Record::new("city/1", value.to_vec()) }];
+        let records = [Stored::whole(0, appended_at, Record::new("city/1", value.to_vec()))];
         let partition = TopicPartition::new("gridwatch.hotline_call", 0);
         let decided = decide(&partition, &records, &mut PartitionState::default(), &GridSet::default());
         let of_row = decided.rows[0].column_by_name("occurred_at").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
@@ -289,19 +289,24 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_the_log_takes_is_refused_whatever_it_says_and_its_beginning_kept() {
-        let mut event = call("a");
-        event.extend(vec![b' '; RECORD_BYTES_MAX - event.len() - "city/1".len()]);
-        let (_, fits) = decided(vec![event.clone()]);
-        assert_eq!(told(&fits[0]), [(0, None, None)]);
-        event.push(b' ');
-        let (_, larger) = decided(vec![event.clone()]);
-        let kept = std::str::from_utf8(&event[..UNREAD_PAYLOAD_BYTES]).unwrap();
-        assert!(told(&larger[0]) == [(0, Some("too_long"), Some(kept))], "not the beginning of the record");
-        let detail = larger[0].column_by_name("detail").unwrap().as_string::<i32>().value(0);
-        assert_eq!(detail, "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 4096 bytes");
-
-        // Not within a character: two bytes each, of which the cut would take the first.
-        let (_, cut) = decided(vec!["\u{e9}".repeat(RECORD_BYTES_MAX).into_bytes()]);
-        assert!(told(&cut[0])[0].2 == Some(&*"\u{e9}".repeat(UNREAD_PAYLOAD_BYTES / 2)), "cut within a character");
+        let of_bytes = |bytes: usize, kept: usize| {
+            let (mut record, key) = (Record::new("city/1", call("a")), "city/1".len());
+            let left_out = bytes - key - kept;
+            record.value = [&*record.value, &vec![b' '; kept - record.value.len()]].concat().into();
+            let appended_at = "2026-01-06T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_micros();
+            let stored = [Stored { left_out, ..Stored::whole(0, appended_at, record) }];
+            let partition = TopicPartition::new("gridwatch.hotline_call", 0);
+            let rows = decide(&partition, &stored, &mut PartitionState::default(), &GridSet::default()).rows;
+            let detail = rows[0].column_by_name("detail").unwrap().as_string::<i32>().iter().next().unwrap().map(ToOwned::to_owned);
+            (told(&rows[0])[0].1.map(ToOwned::to_owned), told(&rows[0])[0].2.map(str::len), detail)
+        };
+        let key = "city/1".len();
+        assert_eq!(of_bytes(RECORD_BYTES_MAX, RECORD_BYTES_MAX - key), (None, None, None));
+        let refused = |kept: usize, detail: &str| (Some("too_long".to_owned()), Some(kept), Some(detail.to_owned()));
+        let cut = "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 4096 bytes";
+        assert_eq!(of_bytes(RECORD_BYTES_MAX + 1, 4096), refused(4096, cut));
+        // Its key and headers are what is large.
+        let whole = "record is 1048577 bytes, one of the log at most 1048576";
+        assert_eq!(of_bytes(RECORD_BYTES_MAX + 1, RECORD_BYTES_MAX + 1 - key), refused(RECORD_BYTES_MAX + 1 - key, whole));
     }
 }

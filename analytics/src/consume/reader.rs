@@ -163,7 +163,7 @@ impl Reader {
             if held.skipped > 0 {
                 came.skipped.advance(partition.clone(), held.skipped);
             }
-            let given = batch.records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
+            let given = batch.records.iter().map(Stored::bytes).sum::<usize>();
             came.backlog |= given > BACKLOG_BYTES;
             came.bytes += given;
             came.offsets.advance(partition.clone(), batch.next);

@@ -185,7 +185,7 @@ impl EventLog for MemoryLog {
             let partition = topic::partition(&record.key, partitions);
             let target = state.partition(topic, partition)?;
             let offset = target.next + gap;
-            target.push(Stored { offset, appended_at, record });
+            target.push(Stored::whole(offset, appended_at, record));
             positions.push(Position { partition, offset });
         }
         // A gap after the newest record, too: the end is then not `last + 1`, as after a broker's transaction.

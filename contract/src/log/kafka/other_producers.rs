@@ -1,5 +1,6 @@
 //! What producers that are not ours leave on a topic, read from a real Kafka: transactions, committed and aborted, tombstones,
-//! records without a key, headers that are no text. Needs Java 17 and Maven; without them it says so and passes.
+//! records without a key, headers that are no text, records larger than a log takes. Needs Java 17 and Maven; without them it says
+//! so and passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::{KafkaLog, KafkaOptions};
-use crate::log::{EventLog, LogError, Record, TopicSpec};
+use crate::log::{EventLog, LogError, RECORD_BYTES_MAX, Record, TopicSpec};
 use crate::topic;
 
 #[path = "../../../tests/kafka_rig/mod.rs"]
@@ -46,6 +47,7 @@ async fn what_other_producers_write_is_read_as_it_stands() {
     let log = Arc::new(KafkaLog::connect(KafkaOptions::new(rig.bootstrap())).await.unwrap());
     committed_is_read_and_aborted_is_a_gap(&rig, &log).await;
     tombstones_and_missing_keys_are_empty(&rig, &log).await;
+    of_what_is_too_large_the_beginning_is_kept(&rig, &log).await;
     the_partition_is_the_one_java_would_take(&rig, &log).await;
     reading_at_the_end_costs_nothing(&log).await;
 }
@@ -122,6 +124,31 @@ async fn tombstones_and_missing_keys_are_empty(rig: &Rig, log: &KafkaLog) {
     }
     let latin = vec![("latin".to_owned(), "caf\u{fffd}".to_owned()), ("none".to_owned(), String::new())];
     assert_eq!(read, [Record::new("deleted", ""), Record::new("", "keyless"), Record::new("", "").with_headers(latin)]);
+}
+
+async fn of_what_is_too_large_the_beginning_is_kept(rig: &Rig, log: &KafkaLog) {
+    log.ensure_topic(&declared("large", 1)).await.unwrap();
+    let outside = producer(rig, &[("message.max.bytes", "3000000")]);
+    let (fits, larger) = ("x".repeat(RECORD_BYTES_MAX - 1), "x".repeat(RECORD_BYTES_MAX));
+    // Of two bytes each, and the first of one: a cut at 4 KiB would be within a character.
+    let accented = format!("x{}", "\u{e9}".repeat(RECORD_BYTES_MAX / 2));
+    let sent = [fits.clone(), larger.clone(), accented.clone()];
+    spawn_blocking(move || {
+        sent.iter().for_each(|value| outside.send(BaseRecord::to("large").key("k").payload(value)).map_err(|(error, _)| error).unwrap());
+        outside.flush(PATIENCE).unwrap();
+    })
+    .await
+    .unwrap();
+    let mut read = Vec::new();
+    while read.len() < 3 {
+        let batch = log.fetch("large", 0, read.len() as u64, 4 << 20, Duration::from_secs(5)).await.unwrap();
+        read.extend(batch.records.into_iter().map(|stored| (stored.bytes(), stored.record)));
+    }
+    let due = [(&fits, fits.len()), (&larger, 4096), (&accented, 4095)];
+    for ((bytes, record), (value, kept)) in read.iter().zip(due) {
+        assert_eq!(*bytes, value.len() + 1);
+        assert!(record.value == value.as_bytes()[..kept], "{} bytes of {} kept", record.value.len(), value.len());
+    }
 }
 
 async fn the_partition_is_the_one_java_would_take(rig: &Rig, log: &KafkaLog) {

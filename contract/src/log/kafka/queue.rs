@@ -1,5 +1,5 @@
 //! A partition's queue in librdkafka, and its messages as records. What is small is copied next to its neighbours; what is large stays
-//! in the answer of the broker it came in.
+//! in the answer of the broker it came in; of what is larger than a log takes only the beginning is kept, and the answer let go.
 
 use std::fmt;
 use std::mem;
@@ -14,12 +14,15 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use self_cell::self_cell;
 
 use super::shared::Context;
-use crate::log::{Record, Stored};
+use crate::log::{RECORD_BYTES_MAX, Record, Stored};
 use crate::pieces::Pieces;
 
 /// A value that stays where it lies: to copy it costs more than to hold it. It keeps all of the broker's answer, a few megabytes, in memory
 /// with it.
 const LARGE_BYTES: usize = 32 * 1024;
+
+/// Bytes kept of a value whose record is larger than the log takes: enough for a person to see what it is. All of it stands in the topic.
+const BEGINNING_BYTES: usize = 4 * 1024;
 
 type Source = Arc<PartitionQueue<Context>>;
 type Held<'q> = Option<BorrowedMessage<'q>>;
@@ -78,13 +81,13 @@ impl Queue {
                 Err(error) => return Some(Err(error)),
             };
             let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-            let stays = value.len() >= LARGE_BYTES;
-            let (key, value) = pieces.keep(key, if stays { &[] } else { value });
-            let stored = Stored {
-                offset: message.offset().max(0).cast_unsigned(),
-                appended_at: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000),
-                record: Record { key, value, headers: headers(&message) },
-            };
+            let mut record = Record { key: Bytes::new(), value: Bytes::new(), headers: headers(&message) };
+            let too_large = record.bytes() + key.len() + value.len() > RECORD_BYTES_MAX;
+            let kept = if too_large { beginning(value) } else { value };
+            let (left_out, stays) = (value.len() - kept.len(), kept.len() >= LARGE_BYTES);
+            (record.key, record.value) = pieces.keep(key, if stays { &[] } else { kept });
+            let appended_at = message.timestamp().to_millis().unwrap_or(0).saturating_mul(1000);
+            let stored = Stored { offset: message.offset().max(0).cast_unsigned(), appended_at, record, left_out };
             *held = stays.then_some(message);
             Some(Ok(stored))
         });
@@ -98,6 +101,14 @@ impl Queue {
         }
         Some(Ok(stored))
     }
+}
+
+/// The beginning of a value, not cut within a character.
+fn beginning(value: &[u8]) -> &[u8] {
+    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    let most = BEGINNING_BYTES.min(value.len());
+    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
+    &value[..end]
 }
 
 /// The headers; bytes that are no UTF-8 are replaced.

@@ -79,7 +79,7 @@ fn parse(offset: u64, bytes: &Bytes) -> Option<Stored> {
     }
     let key = rest.take(key_length)?;
     let value = rest.take(bytes.len() - rest.at)?;
-    Some(Stored { offset, appended_at, record: Record { key, value, headers } })
+    Some(Stored::whole(offset, appended_at, Record { key, value, headers }))
 }
 
 fn checksum(offset: u64, body: &[u8]) -> u32 {
@@ -158,7 +158,7 @@ mod tests {
             encode(offset, at, &record, &mut bytes);
             prop_assert_eq!(bytes.len(), encoded_bytes(&record));
             prop_assert_eq!(appended_at(offset, &bytes).unwrap(), at);
-            prop_assert_eq!(decode(offset, &Bytes::from(bytes)).unwrap(), Stored { offset, appended_at: at, record });
+            prop_assert_eq!(decode(offset, &Bytes::from(bytes)).unwrap(), Stored::whole(offset, at, record));
         }
 
         #[test]
