@@ -1,16 +1,18 @@
 //! The reading half of the consumer: fetches what each partition has and decides it, partition by partition, in parallel.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use contract::grids::GridSet;
-use contract::log::{EventLog, LogError, Stored};
+use contract::log::{Batch, EventLog, LogError, Stored};
 use contract::{Offsets, TopicPartition};
 use deciding::rows::{self, CellParts, Decided, Tally};
 use deciding::state::PartitionState;
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
+use tokio::time::{sleep, timeout};
 
 use super::ConsumeError;
 use crate::grid_store::GridStore;
@@ -70,7 +72,7 @@ pub(super) struct Pending {
     pub(super) skipped: Offsets,
     /// A partition may hold more than a turn takes.
     pub(super) backlog: bool,
-    /// Bytes of the records.
+    /// Bytes of the records, as far as they were in memory.
     bytes: usize,
 }
 
@@ -85,9 +87,11 @@ impl Pending {
         for (reached, by) in [(&mut self.offsets, &came.offsets), (&mut self.skipped, &came.skipped)] {
             by.iter().for_each(|(partition, next)| reached.advance(partition.clone(), next));
         }
-        self.records += came.batches.iter().map(|(_, records)| records.len() as u64).sum::<u64>();
-        self.backlog |= came.backlog;
-        self.bytes += came.bytes;
+        for given in came.given.values() {
+            self.records += given.records.len() as u64;
+            self.backlog |= given.bytes > BACKLOG_BYTES;
+            self.bytes += given.held_bytes;
+        }
     }
 
     /// Takes in what was decided, and has its rows encoded.
@@ -101,13 +105,33 @@ impl Pending {
     }
 }
 
-/// What every partition gave at once.
+/// What partitions gave, and how far that reaches.
+#[derive(Default)]
 struct Came {
-    batches: Vec<(TopicPartition, Vec<Stored>)>,
+    given: BTreeMap<TopicPartition, Given>,
     offsets: Offsets,
     skipped: Offsets,
-    backlog: bool,
+}
+
+/// What one partition gave.
+#[derive(Default)]
+struct Given {
+    records: Vec<Stored>,
+    /// Their bytes, and how many of them are in memory.
     bytes: usize,
+    held_bytes: usize,
+}
+
+impl Given {
+    fn add(&mut self, records: Vec<Stored>) {
+        self.bytes += records.iter().map(Stored::bytes).sum::<usize>();
+        self.held_bytes += records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
+        if self.records.is_empty() {
+            self.records = records;
+        } else {
+            self.records.extend(records);
+        }
+    }
 }
 
 impl Reader {
@@ -119,23 +143,19 @@ impl Reader {
     /// nothing is new. Of a backlog the next records are fetched while those before are decided.
     pub(super) async fn decide(&mut self, writer: &Writer) -> Result<Option<Pending>, ConsumeError> {
         let began = Instant::now();
-        let Some(mut came) = self.fetch().await? else {
+        let mut came = Came::default();
+        self.fetch(&mut came).await?;
+        if came.given.is_empty() {
             self.behind = false;
             return Ok(None);
-        };
+        }
         let mut pending = Pending::new(writer.begin()?);
-        loop {
+        while !came.given.is_empty() {
             pending.announce(&came);
-            let at_once = came.backlog;
-            let deciding = self.begin_to_decide(came.batches)?;
+            let tasks = self.begin_to_decide(std::mem::take(&mut came).given)?;
             let goes_on = (pending.backlog || self.behind) && pending.bytes < TURN_BYTES && began.elapsed() < GATHERING;
-            if goes_on && !at_once {
-                tokio::time::sleep(GATHERING_PAUSE).await;
-            }
-            let next = if goes_on { self.fetch().await? } else { None };
-            pending.add(self.decided(deciding).await?).await;
-            let Some(next) = next else { break };
-            came = next;
+            let done = if goes_on { self.fetch_meanwhile(&mut came, tasks).await? } else { try_join_all(tasks).await? };
+            pending.add(self.settle(done)).await;
         }
         // What is read ahead may not have come yet since the turn before.
         pending.backlog |= self.behind && pending.bytes >= BEHIND_BYTES;
@@ -143,16 +163,30 @@ impl Reader {
         Ok(Some(pending))
     }
 
-    /// What every partition gives at once; `None` where that is nothing.
-    async fn fetch(&mut self) -> Result<Option<Came>, ConsumeError> {
-        let log = &self.log;
+    /// Fetches what comes until the tasks are done, and for a moment at least: a client whose queues are full stops asking the broker.
+    async fn fetch_meanwhile(&mut self, came: &mut Came, tasks: Vec<DecideTask>) -> Result<Vec<Done>, ConsumeError> {
+        let mut deciding = pin!(join(try_join_all(tasks), sleep(GATHERING_PAUSE)));
+        loop {
+            self.fetch(came).await?;
+            if let Ok((done, ())) = timeout(GATHERING_PAUSE, &mut deciding).await {
+                self.fetch(came).await?;
+                return Ok(done?);
+            }
+        }
+    }
+
+    /// Adds what every partition gives now to what it gave before, up to its bound.
+    async fn fetch(&mut self, came: &mut Came) -> Result<(), ConsumeError> {
+        let (log, given) = (&self.log, &came.given);
         // All at once: a broker that has nothing for one partition may take its time to say so.
-        let fetches = self
-            .partitions
-            .iter()
-            .map(|(partition, held)| log.fetch(&partition.topic, partition.partition, held.next, FETCH_BYTES_MAX, Duration::ZERO));
+        let fetches = self.partitions.iter().map(async |(partition, held)| {
+            let room = FETCH_BYTES_MAX.saturating_sub(given.get(partition).map_or(0, |given| given.held_bytes));
+            if room == 0 {
+                return Ok(Batch { records: Vec::new(), next: held.next });
+            }
+            log.fetch(&partition.topic, partition.partition, held.next, room, Duration::ZERO).await
+        });
         let fetched = try_join_all(fetches).await?;
-        let mut came = Came { batches: Vec::new(), offsets: Offsets::default(), skipped: Offsets::default(), backlog: false, bytes: 0 };
         for ((partition, held), batch) in self.partitions.iter_mut().zip(fetched) {
             // Gaps that no record follows yet are read over now and committed with the next record.
             held.skipped += (batch.next - held.next).saturating_sub(batch.records.len() as u64);
@@ -163,34 +197,30 @@ impl Reader {
             if held.skipped > 0 {
                 came.skipped.advance(partition.clone(), held.skipped);
             }
-            let given = batch.records.iter().map(Stored::bytes).sum::<usize>();
-            came.backlog |= given > BACKLOG_BYTES;
-            came.bytes += given;
             came.offsets.advance(partition.clone(), batch.next);
-            came.batches.push((partition.clone(), batch.records));
+            came.given.entry(partition.clone()).or_default().add(batch.records);
         }
-        Ok((!came.batches.is_empty()).then_some(came))
+        Ok(())
     }
 
-    /// Has records decided, partition by partition; [`Reader::decided`] waits for them, before the next begin.
-    fn begin_to_decide(&mut self, batches: Vec<(TopicPartition, Vec<Stored>)>) -> Result<Vec<DecideTask>, ConsumeError> {
+    /// Has records decided, partition by partition; [`Reader::settle`] takes back what they gave, before the next begin.
+    fn begin_to_decide(&mut self, came: BTreeMap<TopicPartition, Given>) -> Result<Vec<DecideTask>, ConsumeError> {
         let grids = self.grids.refresh().map_err(|source| ConsumeError::File { path: self.grids.folder().to_owned(), source })?;
         let partitions = &mut self.partitions;
-        let begin = |(partition, records): (TopicPartition, Vec<Stored>)| {
+        let begin = |(partition, given): (TopicPartition, Given)| {
             let held = partitions.get_mut(&partition).expect("what came is of a partition of this map");
-            spawn_decide(partition, records, std::mem::take(&mut held.state), Arc::clone(&grids))
+            spawn_decide(partition, given.records, std::mem::take(&mut held.state), Arc::clone(&grids))
         };
-        Ok(batches.into_iter().map(begin).collect())
+        Ok(came.into_iter().map(begin).collect())
     }
 
-    async fn decided(&mut self, tasks: Vec<DecideTask>) -> Result<Vec<Decided>, ConsumeError> {
-        let mut all = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let (partition, state, decided) = task.await?;
+    /// Gives partitions their state back.
+    fn settle(&mut self, done: Vec<Done>) -> Vec<Decided> {
+        let settle = |(partition, state, decided)| {
             self.partitions.get_mut(&partition).expect("the partition was taken from this map").state = state;
-            all.push(decided);
-        }
-        Ok(all)
+            decided
+        };
+        done.into_iter().map(settle).collect()
     }
 
     /// Newest accepted `occurred_at` by source, over the partitions held.
@@ -205,7 +235,9 @@ impl Reader {
     }
 }
 
-type DecideTask = tokio::task::JoinHandle<(TopicPartition, PartitionState, Decided)>;
+/// What a task that decides a partition's records gives back.
+type Done = (TopicPartition, PartitionState, Decided);
+type DecideTask = tokio::task::JoinHandle<Done>;
 
 fn spawn_decide(partition: TopicPartition, records: Vec<Stored>, mut state: PartitionState, grids: Arc<GridSet>) -> DecideTask {
     tokio::task::spawn_blocking(move || {
@@ -301,6 +333,38 @@ mod tests {
             pending.decided.iter().filter_map(|(_, tally)| tally.dispositions.get(&("city".into(), disposition))).sum::<u64>()
         };
         assert_eq!((pending.decided.len(), of(Disposition::Accepted), of(Disposition::Duplicate)), (5, 1, 19));
+    }
+
+    #[tokio::test]
+    async fn what_a_partition_gives_later_comes_after_what_it_gave_and_both_have_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = reader(folder.path(), 2, 4, 1_000_000).await;
+        let mut came = Came::default();
+        reader.fetch(&mut came).await.unwrap();
+        let log = Arc::clone(&reader.log);
+        log.append(topic::QUARANTINE, (0..40).map(|nth| Record::new(format!("city/{nth}"), vec![b'x'; 1_000_000])).collect())
+            .await
+            .unwrap();
+        for _ in 0..3 {
+            reader.fetch(&mut came).await.unwrap();
+        }
+        assert_eq!(came.given.len(), 2);
+        for (partition, given) in &came.given {
+            let offsets: Vec<_> = given.records.iter().map(|stored| stored.offset).collect();
+            assert!(offsets.is_sorted() && offsets.len() == 5, "{partition}: {offsets:?}");
+            assert!((FETCH_BYTES_MAX..FETCH_BYTES_MAX + 1_000_100).contains(&given.held_bytes), "{} bytes", given.held_bytes);
+            assert_eq!(came.offsets.next(partition), reader.partitions[partition].next);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_out_of_records_makes_a_backlog_and_no_turn_long() {
+        let mut pending = Pending::new(writer(tempfile::tempdir().unwrap().path()).await.begin().unwrap());
+        let mut came = Came::default();
+        let large = Stored { left_out: TURN_BYTES, ..Stored::whole(0, 0, Record::new("city/1", "x")) };
+        came.given.entry(TopicPartition::new("calls", 0)).or_default().add(vec![large]);
+        pending.announce(&came);
+        assert_eq!((pending.records, pending.backlog, pending.bytes), (1, true, "city/1x".len()));
     }
 
     #[tokio::test]
