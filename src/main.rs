@@ -32,7 +32,7 @@ mod up;
 
 /// Rows are many small strings, and the system's allocator is slow at them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let command = match config::command(std::env::args_os()) {

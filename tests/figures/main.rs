@@ -30,7 +30,7 @@ mod statistics;
 
 /// The program's allocator, for the parts measured in this process.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A line of the answer.
 struct Figure {
