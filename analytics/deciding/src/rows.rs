@@ -305,7 +305,7 @@ mod tests {
         let refused = |kept: usize, detail: &str| (Some("too_long".to_owned()), Some(kept), Some(detail.to_owned()));
         let cut = "record is 1048577 bytes, one of the log at most 1048576; payload cut from 1048571 to 4096 bytes";
         assert_eq!(of_bytes(RECORD_BYTES_MAX + 1, 4096), refused(4096, cut));
-        // Its key and headers are what is large.
+        // Nothing is left out of the value where key and headers are what is large.
         let whole = "record is 1048577 bytes, one of the log at most 1048576";
         assert_eq!(of_bytes(RECORD_BYTES_MAX + 1, RECORD_BYTES_MAX + 1 - key), refused(RECORD_BYTES_MAX + 1 - key, whole));
     }

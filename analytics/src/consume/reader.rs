@@ -89,7 +89,7 @@ impl Pending {
         }
         for given in came.given.values() {
             self.records += given.records.len() as u64;
-            self.backlog |= given.bytes > BACKLOG_BYTES;
+            self.backlog |= given.held_bytes + given.left_out > BACKLOG_BYTES;
             self.bytes += given.held_bytes;
         }
     }
@@ -117,15 +117,15 @@ struct Came {
 #[derive(Default)]
 struct Given {
     records: Vec<Stored>,
-    /// Their bytes, and how many of them are in memory.
-    bytes: usize,
+    /// Their bytes in memory, and those left out of them.
     held_bytes: usize,
+    left_out: usize,
 }
 
 impl Given {
     fn add(&mut self, records: Vec<Stored>) {
-        self.bytes += records.iter().map(Stored::bytes).sum::<usize>();
         self.held_bytes += records.iter().map(|stored| stored.record.bytes()).sum::<usize>();
+        self.left_out += records.iter().map(|stored| stored.left_out).sum::<usize>();
         if self.records.is_empty() {
             self.records = records;
         } else {

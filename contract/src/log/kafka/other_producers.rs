@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::{KafkaLog, KafkaOptions};
-use crate::log::{EventLog, LogError, RECORD_BYTES_MAX, Record, TopicSpec};
+use crate::log::{EventLog, LogError, RECORD_BYTES_MAX, Record, Stored, TopicSpec};
 use crate::topic;
 
 #[path = "../../../tests/kafka_rig/mod.rs"]
@@ -103,6 +103,16 @@ async fn committed_is_read_and_aborted_is_a_gap(rig: &Rig, log: &Arc<KafkaLog>) 
     }
 }
 
+/// The first records of a topic of one partition.
+async fn first(log: &KafkaLog, topic: &str, records: usize) -> Vec<Stored> {
+    let mut read = Vec::new();
+    while read.len() < records {
+        let batch = log.fetch(topic, 0, read.len() as u64, 1 << 20, Duration::from_secs(5)).await.unwrap();
+        read.extend(batch.records);
+    }
+    read
+}
+
 async fn tombstones_and_missing_keys_are_empty(rig: &Rig, log: &KafkaLog) {
     log.ensure_topic(&declared("outside", 1)).await.unwrap();
     let outside = producer(rig, &[]);
@@ -117,11 +127,7 @@ async fn tombstones_and_missing_keys_are_empty(rig: &Rig, log: &KafkaLog) {
     })
     .await
     .unwrap();
-    let mut read = Vec::new();
-    while read.len() < 3 {
-        let batch = log.fetch("outside", 0, read.len() as u64, 1 << 20, Duration::from_secs(5)).await.unwrap();
-        read.extend(batch.records.into_iter().map(|stored| stored.record));
-    }
+    let read: Vec<Record> = first(log, "outside", 3).await.into_iter().map(|stored| stored.record).collect();
     let latin = vec![("latin".to_owned(), "caf\u{fffd}".to_owned()), ("none".to_owned(), String::new())];
     assert_eq!(read, [Record::new("deleted", ""), Record::new("", "keyless"), Record::new("", "").with_headers(latin)]);
 }
@@ -139,15 +145,10 @@ async fn of_what_is_too_large_the_beginning_is_kept(rig: &Rig, log: &KafkaLog) {
     })
     .await
     .unwrap();
-    let mut read = Vec::new();
-    while read.len() < 3 {
-        let batch = log.fetch("large", 0, read.len() as u64, 4 << 20, Duration::from_secs(5)).await.unwrap();
-        read.extend(batch.records.into_iter().map(|stored| (stored.bytes(), stored.record)));
-    }
     let due = [(&fits, fits.len()), (&larger, 4096), (&accented, 4095)];
-    for ((bytes, record), (value, kept)) in read.iter().zip(due) {
-        assert_eq!(*bytes, value.len() + 1);
-        assert!(record.value == value.as_bytes()[..kept], "{} bytes of {} kept", record.value.len(), value.len());
+    for (stored, (value, kept)) in first(log, "large", 3).await.iter().zip(due) {
+        assert_eq!(stored.bytes(), value.len() + 1);
+        assert!(stored.record.value == value.as_bytes()[..kept], "{} bytes of {} kept", stored.record.value.len(), value.len());
     }
 }
 

@@ -105,10 +105,12 @@ impl Queue {
 
 /// The beginning of a value, not cut within a character.
 fn beginning(value: &[u8]) -> &[u8] {
-    let within_character = |end: &usize| value.get(*end).is_some_and(|byte| (0x80..0xc0).contains(byte));
-    let most = BEGINNING_BYTES.min(value.len());
-    let end = (most.saturating_sub(3)..=most).rev().find(|end| !within_character(end)).unwrap_or(most);
-    &value[..end]
+    let most = &value[..BEGINNING_BYTES.min(value.len())];
+    match str::from_utf8(most) {
+        // It ends before its last character does.
+        Err(error) if error.error_len().is_none() => &most[..error.valid_up_to()],
+        _ => most,
+    }
 }
 
 /// The headers; bytes that are no UTF-8 are replaced.
