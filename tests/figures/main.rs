@@ -79,7 +79,7 @@ fn main() {
     let pace = Pace {
         requests: seconds(10, 2),
         freshness: seconds(40, 8),
-        kafka_events: if quick { 100_000 } else { 650_000 },
+        kafka_events: if quick { 250_000 } else { 650_000 },
         kafka_pairs: if quick { 2 } else { 3 },
     };
     let mut figures = Vec::new();

@@ -85,14 +85,19 @@ impl Deployment {
     }
 
     /// Waits until something holds, looking a few times a second.
-    pub(crate) fn wait(&self, what: &str, members: &[&Role], mut holds: impl FnMut() -> bool) {
+    pub(crate) fn wait(&self, what: &str, members: &[&Role], holds: impl FnMut() -> bool) {
+        self.wait_looking_each(Duration::from_millis(100), what, members, holds);
+    }
+
+    /// Waits until something holds, whose moment is taken for a figure.
+    pub(crate) fn wait_looking_each(&self, pause: Duration, what: &str, members: &[&Role], mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
             if began.elapsed() >= PATIENCE {
                 let said: Vec<String> = members.iter().map(|member| member.said()).collect();
                 panic!("not within {PATIENCE:?}: {what}; the members said:\n{}", said.join("\n--\n"));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(pause);
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Deviations {
     pub remainder: f64,
     /// Σ of (value − exact mean)², in units².
     pub squares: f64,
+    /// Σ of the deviations and of their squares, exact.
+    sums: (i128, u128),
 }
 
 impl Deviations {
@@ -48,7 +50,7 @@ impl Deviations {
             sum += i128::from(block_sum);
         }
         let remainder = if each.is_empty() { 0.0 } else { sum as f64 / each.len() as f64 };
-        Self { each, remainder, squares: squares as f64 - sum as f64 * remainder }
+        Self { each, remainder, squares: squares as f64 - sum as f64 * remainder, sums: (sum, squares) }
     }
 
     /// True if all values are equal.
@@ -59,6 +61,17 @@ impl Deviations {
     /// The population variance, in units².
     pub fn variance(&self) -> f64 {
         self.squares / self.each.len() as f64
+    }
+
+    /// The population variance of all values but the one at `place`, in units²: exactly 0 where those are equal, however far
+    /// away that one lies. Of at least two values.
+    pub fn variance_without(&self, place: usize) -> f64 {
+        let own = self.each[place];
+        let others = self.each.len() as i128 - 1;
+        let (sum, squares) = (self.sums.0 - i128::from(own), self.sums.1 - u128::from(own.unsigned_abs()).pow(2));
+        let of_mean = sum * sum;
+        let (whole, rest) = (of_mean / others, of_mean % others);
+        ((squares as i128 - whole) as f64 - rest as f64 / others as f64) / others as f64
     }
 }
 
@@ -142,6 +155,23 @@ mod tests {
         let d = Deviations::of(&values);
         let unit = (values[1] - values[0]) / (d.each[1] - d.each[0]) as f64;
         assert!((d.variance() * unit * unit / expected - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_one_value_leaves_has_its_own_variance() {
+        let values = [4.0, 1.0, 7.0, 2.0];
+        let d = Deviations::of(&values);
+        let unit = (d.each[2] - d.each[1]) as f64 / 6.0;
+        let expected = Deviations::of(&values[..3]);
+        let its_unit = (expected.each[2] - expected.each[1]) as f64 / 6.0;
+        assert!((d.variance_without(3) / unit.powi(2) - expected.variance() / its_unit.powi(2)).abs() < 1e-12);
+        for far in [44.249_789_458_009_69, 0.1, -1e300, 5e-324] {
+            for number in [2, 3, 7, 5000] {
+                let mut values = vec![3.0; number];
+                values.push(far);
+                assert_eq!(Deviations::of(&values).variance_without(number), 0.0, "{far} beside {number}");
+            }
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! Sources: Anselin (1995), Geographical Analysis 27(2); Sokal, Oden and Thomson (1998), Geographical Analysis 30(4), the
 //! conditional moments.
 //!
-//! Cautions: over a map use `fdr`. A grid at the mean has I = 0 and no score (`at_mean`); one without observed neighbours has
-//! neither. z > 0 says *like its neighbours*, whether high or low: the quadrant says which.
+//! Cautions: over a map use `fdr`. A grid at the mean has I = 0 and no score (`at_mean`), one among equal others has I and no score
+//! (`zero_variance`), one without observed neighbours has neither. z > 0 says *like its neighbours*, whether high or low: the
+//! quadrant says which.
 //! Worked example: `a_line_of_four` in `local_moran/scores.rs`.
 
 mod documentation;
@@ -46,15 +47,12 @@ fn evaluate(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let observed = observe(arguments, FUNCTION.name)?;
     let places = local_moran(&Deviations::of(&observed.values), &observed.neighbours);
     let results: Vec<_> = observed.rows.iter().map(|row| row.and_then(|place| places[place as usize])).collect();
-    let reason = |result: &Result<LocalMoran, Reason>| match result {
-        Ok(moran) => moran.z.is_none().then_some(Reason::AtMean.as_str()),
-        Err(reason) => Some(reason.as_str()),
-    };
+    let score = |result: &Result<LocalMoran, Reason>| result.and_then(|moran| moran.z);
     arguments.answer(vec![
         numbers(results.iter().map(|r| Some(r.ok()?.i))),
-        numbers(results.iter().map(|r| r.ok()?.z)),
-        numbers(results.iter().map(|r| r.ok()?.z.map(two_sided_p))),
+        numbers(results.iter().map(|r| score(r).ok())),
+        numbers(results.iter().map(|r| score(r).ok().map(two_sided_p))),
         texts(results.iter().map(|r| Some(r.ok()?.quadrant))),
-        texts(results.iter().map(reason)),
+        texts(results.iter().map(|r| score(r).err().map(Reason::as_str))),
     ])
 }

@@ -52,8 +52,9 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
         ),
         Undefined::because(
             Reason::ZeroVariance,
-            "All values of the partition are equal, or there is one grid only.",
-            "分区内所有数值相同，或只有一个网格。",
+            "All values of the partition are equal, or there is one grid only. Or all but the own value are equal: then there is I, \
+            but however the others are dealt the neighbours stay the same, and nothing can be scored.",
+            "分区内所有数值相同，或只有一个网格；或除自身外其余数值全部相同：此时有 I，但无论如何置换，邻居都不变，无从计分。",
         ),
         Undefined::because(
             Reason::AllGrids,

@@ -9,8 +9,9 @@ use crate::neighbours::Adjacency;
 pub struct LocalMoran {
     /// Iᵢ.
     pub i: f64,
-    /// Its score under random labelling with the own value kept; none if the own value is the mean.
-    pub z: Option<f64>,
+    /// Its score under random labelling with the own value kept. None if the own value is the mean ([`Reason::AtMean`]) or all
+    /// others are equal ([`Reason::ZeroVariance`]): however they are dealt, the neighbours are what they are.
+    pub z: Result<f64, Reason>,
     /// `high_high`, `low_low`, `high_low` or `low_high`: the grid, then its neighbours, against the mean.
     pub quadrant: &'static str,
 }
@@ -18,11 +19,10 @@ pub struct LocalMoran {
 /// The result of each place.
 pub fn local_moran(deviations: &Deviations, neighbours: &Adjacency) -> Vec<Result<LocalMoran, Reason>> {
     assert_eq!(deviations.each.len(), neighbours.len(), "one deviation for each place");
-    let places = deviations.each.iter().zip(neighbours.iter());
-    places.map(|(own, beside)| one(deviations, *own, beside)).collect()
+    neighbours.iter().enumerate().map(|(place, beside)| one(deviations, place, beside)).collect()
 }
 
-fn one(all: &Deviations, own: i64, beside: &[u32]) -> Result<LocalMoran, Reason> {
+fn one(all: &Deviations, place: usize, beside: &[u32]) -> Result<LocalMoran, Reason> {
     if all.are_zero() {
         return Err(Reason::ZeroVariance);
     }
@@ -30,7 +30,7 @@ fn one(all: &Deviations, own: i64, beside: &[u32]) -> Result<LocalMoran, Reason>
         return Err(Reason::NoNeighbours);
     }
     let (n, k) = (all.each.len() as f64, beside.len() as f64);
-    let own = own as f64 - all.remainder;
+    let own = all.each[place] as f64 - all.remainder;
     // 128 bits: of more than 4,000 neighbours 64 might not hold the sum.
     let sum: i128 = beside.iter().map(|other| i128::from(all.each[*other as usize])).sum();
     let lag = sum as f64 / k - all.remainder;
@@ -43,12 +43,22 @@ fn one(all: &Deviations, own: i64, beside: &[u32]) -> Result<LocalMoran, Reason>
         (false, true) => "low_high",
         (false, false) => "low_low",
     };
-    // The lag is the mean of k of the n − 1 other values, drawn without replacement.
-    let expected = -own / (n - 1.0);
-    let others = all.variance() - own * own / (n - 1.0);
-    let variance = n / (n - 2.0) * (1.0 / k - 1.0 / (n - 1.0)) * others;
-    let z = own.signum() * (lag - expected) / variance.sqrt();
-    Ok(LocalMoran { i: own * lag / all.variance(), z: (own != 0.0 && z.is_finite()).then_some(z), quadrant })
+    Ok(LocalMoran { i: own * lag / all.variance(), z: score(all, place, own, lag, k), quadrant })
+}
+
+/// The lag is the mean of k of the n − 1 other values, drawn without replacement.
+fn score(all: &Deviations, place: usize, own: f64, lag: f64, k: f64) -> Result<f64, Reason> {
+    if own == 0.0 {
+        return Err(Reason::AtMean);
+    }
+    let others = all.each.len() as f64 - 1.0;
+    let spread = all.variance_without(place);
+    if spread == 0.0 {
+        return Err(Reason::ZeroVariance);
+    }
+    let expected = -own / others;
+    let variance = spread / k * (others - k) / (others - 1.0);
+    Ok(own.signum() * (lag - expected) / variance.sqrt())
 }
 
 #[cfg(test)]
@@ -71,7 +81,7 @@ mod tests {
         assert!((first.z.unwrap() - (1.0 + 2.0 / 3.0) / (26.0_f64 / 9.0).sqrt()).abs() < 1e-12);
         assert_eq!(first.quadrant, "low_low");
         let third = results[2].unwrap();
-        assert_eq!((third.i, third.z), (0.0, None), "3 is the mean");
+        assert_eq!((third.i, third.z), (0.0, Err(Reason::AtMean)), "3 is the mean");
     }
 
     #[test]
@@ -98,6 +108,27 @@ mod tests {
         assert_eq!(moran(&[1.0, 2.0, 3.0], &[&[], &[0], &[0, 1]])[2], Err(Reason::AllGrids));
     }
 
+    /// One grid with calls among grids without: dealing zeros over its neighbours changes nothing, so nothing can be likely or
+    /// not. Its neighbours are scored: the one call may fall beside them or not.
+    #[test]
+    fn one_value_among_equal_ones_has_no_score() {
+        for lonely in [1.0, 26.0, 44.249_789_458_009_69, -0.1] {
+            let results = moran(&[3.0, lonely, 3.0, 3.0], &[&[1], &[0, 2], &[1, 3], &[2]]);
+            let lonely = results[1].unwrap();
+            assert!((lonely.i + 1.0).abs() < 1e-12, "{lonely:?}");
+            assert_eq!(lonely.z, Err(Reason::ZeroVariance));
+            assert!(results[0].unwrap().z.unwrap() < -1.0);
+        }
+    }
+
+    #[test]
+    fn an_outlier_takes_nothing_from_the_precision_of_its_score() {
+        let near = moran(&[1.0, 2.0, 4.0, 100.0], &[&[1], &[0], &[1], &[1]])[3].unwrap().z.unwrap();
+        let far = moran(&[1.0, 2.0, 4.0, 1e12], &[&[1], &[0], &[1], &[1]])[3].unwrap().z.unwrap();
+        let expected = (2.0 - 7.0 / 3.0) / (14.0_f64 / 9.0).sqrt();
+        assert!((near - expected).abs() < 1e-12 && (far - expected).abs() < 1e-3, "{near}, {far}, expected {expected}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
@@ -114,7 +145,7 @@ mod tests {
                 let own = x[i] - mean;
                 let lag = lists[i].iter().map(|j| x[*j as usize] - mean).sum::<f64>() / k;
                 prop_assert!((result.i - own / m2 * lag).abs() < 1e-9);
-                let Some(z) = result.z else { continue };
+                let Ok(z) = result.z else { continue };
                 let (n, expected) = (n as f64, -own * own / m2 / (n as f64 - 1.0));
                 let variance = (own / m2).powi(2) * n / (n - 2.0) * (1.0 / k - 1.0 / (n - 1.0)) * (m2 - own * own / (n - 1.0));
                 prop_assert!((z - (result.i - expected) / variance.sqrt()).abs() < 1e-6 * (1.0 + z.abs()));

@@ -7,11 +7,11 @@ use crate::call::{floats, part, strings, thousand, window};
 use crate::invariance::{near, null_has_a_reason, threads_hold, window_holds};
 use crate::maps::{Known, map, moments};
 
-/// I, z and the quadrant's halves by the definition.
-fn naive(known: &Known, values: &[f64]) -> Result<(f64, f64, bool, bool), Reason> {
+/// I and z by the definition: how far the mean of the neighbours is from that of any so many others, drawn without replacement.
+fn naive(known: &Known, values: &[f64]) -> Result<(f64, f64), Reason> {
     let (own, beside) = known.as_ref().map_err(|reason| *reason)?;
     let (n, k) = (values.len() as f64, beside.len() as f64);
-    if values.iter().all(|v| *v == values[0]) {
+    if all_equal(values) {
         return Err(Reason::ZeroVariance);
     }
     if beside.is_empty() {
@@ -21,13 +21,20 @@ fn naive(known: &Known, values: &[f64]) -> Result<(f64, f64, bool, bool), Reason
         return Err(Reason::AllGrids);
     }
     let (mean, deviation) = moments(values);
-    let variance = deviation * deviation;
-    let own = own - mean;
-    let lag = beside.iter().map(|v| v - mean).sum::<f64>() / k;
-    let expected = -own * own / variance / (n - 1.0);
-    let spread = (own / variance).powi(2) * n / (n - 2.0) * (1.0 / k - 1.0 / (n - 1.0)) * (variance - own * own / (n - 1.0));
-    let i = own * lag / variance;
-    Ok((i, (i - expected) / spread.sqrt(), own > 0.0, lag > 0.0))
+    let lag = beside.iter().sum::<f64>() / k;
+    let (expected, spread) = moments(&without(values, *own));
+    let z = (own - mean).signum() * (lag - expected) / (spread / k.sqrt() * ((n - 1.0 - k) / (n - 2.0)).sqrt());
+    Ok(((own - mean) * (lag - mean) / deviation.powi(2), z))
+}
+
+fn all_equal(values: &[f64]) -> bool {
+    values.iter().all(|value| *value == values[0])
+}
+
+fn without(values: &[f64], own: f64) -> Vec<f64> {
+    let mut others = values.to_vec();
+    others.swap_remove(values.iter().position(|value| *value == own).unwrap());
+    others
 }
 
 proptest! {
@@ -40,10 +47,13 @@ proptest! {
         let values = map.values();
         for (row, known) in map.known().iter().enumerate() {
             match naive(known, &values) {
-                Ok((expected, score, ..)) => {
+                Ok((expected, score)) => {
                     prop_assert!(near(i[row].unwrap(), expected, 1e-9), "I of row {}: {:?}, expected {}", row, i[row], expected);
                     match z[row] {
                         Some(z) => prop_assert!(near(z, score, 1e-5), "z of row {}: {}, expected {}", row, z, score),
+                        None if all_equal(&without(&values, known.as_ref().unwrap().0)) => {
+                            prop_assert_eq!(reasons[row].as_deref(), Some(Reason::ZeroVariance.as_str()));
+                        }
                         None => prop_assert_eq!(reasons[row].as_deref(), Some(Reason::AtMean.as_str())),
                     }
                 }
