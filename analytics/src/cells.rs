@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
 use contract::schema::time_type;
@@ -16,6 +16,7 @@ use contract::{Kind, Offsets};
 use datafusion::prelude::SessionContext;
 use deciding::rows::{CellParts, month_of};
 use deciding::state::CellKey;
+use hashbrown::HashMap;
 
 use crate::lake::TableSpec;
 
@@ -50,48 +51,90 @@ pub fn spec(lake: &Path) -> TableSpec {
     }
 }
 
-/// Parts added up: events and contacts by source, kind and cell.
-pub type Sums = hashbrown::HashMap<(Arc<str>, Kind, CellKey), (i64, i64)>;
+/// A cell by the numbers of its texts: hour, kind, source, grid and category.
+type Cell = (i32, Kind, u32, Option<u32>, Option<u32>);
 
-/// The sums as rows of the table; in key order, so that equal input gives equal files.
-pub fn batch(sums: &Sums) -> RecordBatch {
-    let mut sorted: Vec<_> = sums.iter().collect();
-    sorted.sort_by(|(one, _), (two, _)| order(one).cmp(&order(two)));
-    let start = |key: &CellKey| DateTime::from_timestamp(i64::from(key.hour) * 3_600, 0).unwrap_or_default();
+/// Pieces of parts, added up, as rows of the table; in the order of cells, so that equal sums give equal files.
+pub fn batch(pieces: &[CellParts]) -> RecordBatch {
+    let mut texts = Texts::default();
+    let mut sums: Vec<(Cell, (i64, i64))> = pieces
+        .iter()
+        .flatten()
+        .map(|((source, kind, key), sum)| {
+            let [grid, category] = [&key.grid_id, &key.category].map(|text| text.as_ref().map(|text| texts.number(text)));
+            ((key.hour, *kind, texts.number(source), grid, category), *sum)
+        })
+        .collect();
+    let (texts, places) = texts.in_order();
+    let place = |number: u32| places[number as usize];
+    for ((_, _, source, grid, category), _) in &mut sums {
+        (*source, *grid, *category) = (place(*source), grid.map(place), category.map(place));
+    }
+    sums.sort_unstable_by_key(|(cell, _)| *cell);
+    sums.dedup_by(|(next, (events, voices)), (cell, sum)| {
+        let same = next == cell;
+        if same {
+            *sum = (sum.0 + *events, sum.1 + *voices);
+        }
+        same
+    });
+    sums.retain(|(_, sum)| *sum != (0, 0));
+
+    let start = |hour: i32| DateTime::from_timestamp(i64::from(hour) * 3_600, 0).unwrap_or_default();
+    let text = |place: u32| texts[place as usize];
+    let mut months = StringBuilder::with_capacity(sums.len(), sums.len() * "2026-01".len());
+    for of_hour in sums.chunk_by(|(one, _), (next, _)| one.0 == next.0) {
+        months.append_value_n(month_of(start(of_hour[0].0.0)), of_hour.len());
+    }
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter(sorted.iter().map(|((_, _, key), _)| key.grid_id.as_deref()))),
-        Arc::new(StringArray::from_iter(sorted.iter().map(|((_, _, key), _)| key.category.as_deref()))),
-        Arc::new(StringArray::from_iter_values(sorted.iter().map(|((source, _, _), _)| source))),
-        Arc::new(StringArray::from_iter_values(sorted.iter().map(|((_, kind, _), _)| kind.as_str()))),
+        Arc::new(StringArray::from_iter(sums.iter().map(|((.., grid, _), _)| grid.map(text)))),
+        Arc::new(StringArray::from_iter(sums.iter().map(|((.., category), _)| category.map(text)))),
+        Arc::new(StringArray::from_iter_values(sums.iter().map(|((_, _, source, ..), _)| text(*source)))),
+        Arc::new(StringArray::from_iter_values(sums.iter().map(|((_, kind, ..), _)| kind.as_str()))),
         Arc::new(
-            TimestampMicrosecondArray::from_iter_values(sorted.iter().map(|((_, _, key), _)| start(key).timestamp_micros()))
+            TimestampMicrosecondArray::from_iter_values(sums.iter().map(|((hour, ..), _)| start(*hour).timestamp_micros()))
                 .with_timezone("UTC"),
         ),
-        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|(_, (events, _))| *events))),
-        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|(_, (_, voices))| *voices))),
-        Arc::new(StringArray::from_iter_values(sorted.iter().map(|((_, _, key), _)| month_of(start(key))))),
+        Arc::new(Int64Array::from_iter_values(sums.iter().map(|(_, (events, _))| *events))),
+        Arc::new(Int64Array::from_iter_values(sums.iter().map(|(_, (_, voices))| *voices))),
+        Arc::new(months.finish()),
     ];
     RecordBatch::try_new(schema(), columns).expect("each column is built for its field of the cells schema")
 }
 
-fn order(key: &(Arc<str>, Kind, CellKey)) -> (i32, Kind, &str, Option<&str>, Option<&str>) {
-    (key.2.hour, key.1, &key.0, key.2.grid_id.as_deref(), key.2.category.as_deref())
+/// Texts as numbers, so that cells are sorted without looking at a text: there are a hundred times as many cells as texts.
+#[derive(Default)]
+struct Texts<'a> {
+    /// Numbers by where a text lies. The parts of a piece share their texts, and an address is found sooner than a text.
+    at: HashMap<usize, u32>,
+    numbers: HashMap<&'a str, u32>,
 }
 
-/// Adds parts up.
-pub(crate) fn add(all: &mut Sums, parts: CellParts) {
-    all.reserve(parts.len());
-    for (key, (events, voices)) in parts {
-        let sums = all.entry(key).or_default();
-        *sums = (sums.0 + events, sums.1 + voices);
+impl<'a> Texts<'a> {
+    fn number(&mut self, text: &'a Arc<str>) -> u32 {
+        *self.at.entry(Arc::as_ptr(text).addr()).or_insert_with(|| {
+            let next = u32::try_from(self.numbers.len()).expect("fewer texts than four billion");
+            *self.numbers.entry(text).or_insert(next)
+        })
+    }
+
+    /// The texts in their order, and by number the place of each in it.
+    fn in_order(self) -> (Vec<&'a str>, Vec<u32>) {
+        let mut texts: Vec<_> = self.numbers.into_iter().collect();
+        texts.sort_unstable();
+        let mut places = vec![0; texts.len()];
+        for (place, (_, number)) in (0..).zip(&texts) {
+            places[*number as usize] = place;
+        }
+        (texts.into_iter().map(|(text, _)| text).collect(), places)
     }
 }
 
 /// What rows come to that are not in `cells` yet.
 #[derive(Debug, Default)]
 pub struct Missing {
-    /// Their parts, added up.
-    pub parts: Sums,
+    /// Their parts.
+    pub parts: CellParts,
     /// The newest `occurred_at` among them, by source.
     pub newest: BTreeMap<String, DateTime<Utc>>,
 }
@@ -129,7 +172,6 @@ pub async fn missing(session: &SessionContext, covered: &Offsets, reached: &Offs
             take(&mut missing.parts, &batch);
         }
     }
-    missing.parts.retain(|_, sums| *sums != (0, 0));
     Ok(missing)
 }
 
@@ -162,7 +204,7 @@ pub(crate) fn later(newest: &mut BTreeMap<String, DateTime<Utc>>, source: String
     *known = at.max(*known);
 }
 
-fn take(parts: &mut Sums, batch: &RecordBatch) {
+fn take(parts: &mut CellParts, batch: &RecordBatch) {
     let text = |index: usize| arrow::compute::cast(batch.column(index), &DataType::Utf8).expect("text columns cast to text");
     let (grids, categories, sources, kinds) = (text(0), text(1), text(2), text(3));
     let hours = arrow::compute::cast(batch.column(4), &time_type()).expect("an instant casts to an instant");
@@ -175,7 +217,49 @@ fn take(parts: &mut Sums, batch: &RecordBatch) {
         let Some(kind) = value(&kinds, row).and_then(|name| Kind::from_name(&name)) else { continue };
         let hour = DateTime::<Utc>::from_timestamp_micros(hours.value(row)).map_or(0, deciding::rows::hour_of);
         let key = CellKey { grid_id: value(&grids, row), category: value(&categories, row), hour };
-        let sums = parts.entry((value(&sources, row).unwrap_or_default(), kind, key)).or_default();
-        *sums = (sums.0 + events.value(row), sums.1 + events.value(row) * deciding::rows::voices(kind));
+        let events = events.value(row);
+        parts.push(((value(&sources, row).unwrap_or_default(), kind, key), (events, events * deciding::rows::voices(kind))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+
+    use super::*;
+
+    /// A part of a source's calls, with texts of its own.
+    fn part(source: &str, grid: Option<&str>, category: Option<&str>, hour: i32, events: i64) -> CellParts {
+        let key = CellKey { grid_id: grid.map(Arc::from), category: category.map(Arc::from), hour };
+        vec![((source.into(), Kind::HotlineCall, key), (events, events))]
+    }
+
+    #[test]
+    fn parts_of_a_cell_are_one_row_whatever_piece_they_came_in() {
+        let pieces = [
+            part("b", Some("g10"), Some("noise"), 490_896, 1),
+            part("a", Some("g2"), None, 490_896, 4),
+            part("b", None, Some("noise"), 490_896, 3),
+            part("b", Some("g10"), Some("noise"), 490_896, 2),
+            part("b", Some("g10"), Some("noise"), 490_895, 5),
+            // One that came and left again is no row.
+            part("c", Some("g2"), Some("smoke"), 490_896, 1),
+            part("c", Some("g2"), Some("smoke"), 490_896, -1),
+        ];
+        let rows = batch(&pieces);
+        let expected = "\
++---------+----------+--------+--------------+----------------------+--------+--------+---------+
+| grid_id | category | source | kind         | hour                 | events | voices | month   |
++---------+----------+--------+--------------+----------------------+--------+--------+---------+
+| g10     | noise    | b      | hotline_call | 2025-12-31T23:00:00Z | 5      | 5      | 2025-12 |
+| g2      |          | a      | hotline_call | 2026-01-01T00:00:00Z | 4      | 4      | 2026-01 |
+|         | noise    | b      | hotline_call | 2026-01-01T00:00:00Z | 3      | 3      | 2026-01 |
+| g10     | noise    | b      | hotline_call | 2026-01-01T00:00:00Z | 3      | 3      | 2026-01 |
++---------+----------+--------+--------------+----------------------+--------+--------+---------+";
+        assert_eq!(pretty_format_batches(std::slice::from_ref(&rows)).unwrap().to_string(), expected);
+        let (mut turned, whole) = (pieces.clone(), [pieces.concat()]);
+        turned.reverse();
+        assert_eq!((&batch(&turned), &batch(&whole)), (&rows, &rows));
+        assert_eq!(batch(&[]).num_rows(), 0);
     }
 }

@@ -20,7 +20,7 @@ use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, every_partition};
 use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
-use deciding::rows::{CellParts, Tally};
+use deciding::rows::Tally;
 
 use crate::cells;
 use crate::cut::Cut;
@@ -389,7 +389,7 @@ async fn commit(
     match cells {
         Some(cells) => {
             // Added up and laid out while the records are written.
-            let laid_out = tokio::task::spawn_blocking(move || cells::batch(&merged(parts)));
+            let laid_out = tokio::task::spawn_blocking(move || cells::batch(&parts));
             let Committed { version, .. } = records.commit(change).await?;
             positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
             cells.commit(Change { rows: vec![laid_out.await?], positions, ..Change::default() }).await?;
@@ -403,13 +403,6 @@ async fn commit(
         by.iter().for_each(|(partition, next)| moved.advance(partition.clone(), next));
     }
     Ok((count, tallies))
-}
-
-/// The parts of several partitions as one.
-fn merged(parts: Vec<CellParts>) -> cells::Sums {
-    let mut all = cells::Sums::new();
-    parts.into_iter().for_each(|parts| cells::add(&mut all, parts));
-    all
 }
 
 /// Newest accepted `occurred_at` by source.

@@ -115,21 +115,21 @@ impl Deriver {
             self.advance_watermarks(session, &reached).await?;
         }
         if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
-            let Missing { mut parts, newest } = match &session {
+            let Missing { parts, newest } = match &session {
                 Some(session) => cells::missing(session, &self.covered, &reached).await?,
                 None => Missing::default(),
             };
             if together {
                 self.take_newest(newest, &reached);
             }
-            for OwnCommit { parts: of_commit, newest, .. } in own {
-                of_commit.into_iter().for_each(|of_piece| cells::add(&mut parts, of_piece));
+            let mut pieces = vec![parts];
+            for OwnCommit { parts, newest, .. } in own {
+                pieces.extend(parts);
                 self.take_newest(newest, &reached);
             }
-            parts.retain(|_, sums| *sums != (0, 0));
             let mut positions = positions(&reached);
             positions.insert(RECORDS_VERSION.to_owned(), snapshot.version.cast_signed());
-            self.cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
+            self.cells.commit(Change { rows: vec![cells::batch(&pieces)], positions, ..Change::default() }).await?;
             self.covered = reached;
         }
         self.files = snapshot.files.iter().map(|file| file.path.clone()).collect();

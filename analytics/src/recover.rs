@@ -84,9 +84,11 @@ pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reache
     let parts = cells::missing(&session(records)?, covered, reached).await?.parts;
     let mut positions = positions(reached);
     positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
-    cells.commit(Change { rows: vec![cells::batch(&parts)], positions, ..Change::default() }).await?;
+    let rows = cells::batch(&[parts]);
+    let caught_up = rows.num_rows();
+    cells.commit(Change { rows: vec![rows], positions, ..Change::default() }).await?;
     if behind {
-        tracing::warn!(cells = parts.len(), "cells lagged behind records after a stop; caught up from the lake");
+        tracing::warn!(cells = caught_up, "cells lagged behind records after a stop; caught up from the lake");
     }
     Ok(())
 }
