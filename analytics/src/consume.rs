@@ -190,6 +190,14 @@ impl Consumer {
         Ok(())
     }
 
+    /// Whether the group still gives us what we hold. Asking it also shows that we are there: a backlog may take longer than it waits to hear
+    /// of us, and meanwhile it gives nobody else anything.
+    async fn keeps(&self) -> bool {
+        let assigned = self.reader.log.assigned(&topic::ALL).await;
+        // What went wrong is told by the next to ask; what is decided is committed before.
+        assigned.is_ok_and(|assigned| assigned.iter().eq(self.reader.partitions.keys()))
+    }
+
     /// Whether a partition is ours.
     pub fn holds(&self, partition: &TopicPartition) -> bool {
         self.reader.partitions.contains_key(partition)
@@ -262,19 +270,24 @@ impl Consumer {
     /// # Errors
     /// As of the first turn that fails; what was committed before it stays.
     pub async fn drain(&mut self, mut on_turn: impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
-        self.turns(true, &mut on_turn).await
+        let on_turn = &mut |turn: &Turn| {
+            on_turn(turn);
+            true
+        };
+        self.turns(true, on_turn).await
     }
 
-    /// Commits what the log holds in one turn, or in several: while there is a backlog, or until nothing is left.
-    async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
-        let mut total = 0;
+    /// Commits what the log holds in one turn, or in several: until nothing is left, or while there is a backlog, `on_turn` says to go on
+    /// with it, and the partitions stay ours.
+    async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Turn) -> bool) -> Result<u64, ConsumeError> {
+        let (mut total, mut wanted) = (0, true);
         let mut began = Instant::now();
         let mut pending = self.reader.decide(&self.writer).await?;
         while let Some(batch) = pending {
             let reading_next = Instant::now();
             let watermarks = self.reader.watermarks();
             let behind = batch.backlog;
-            let go_on = until_empty || behind;
+            let go_on = until_empty || (behind && wanted && self.keeps().await);
             let (reader, writer) = (&mut self.reader, &self.writer);
             let decide = async { if go_on { reader.decide(writer).await } else { Ok(None) } };
             // The next batch is decided while this one is committed; neither touches what the other holds.
@@ -285,7 +298,7 @@ impl Consumer {
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
             total += records;
-            on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed(), behind });
+            wanted = on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed(), behind });
             (pending, began) = (next?, reading_next);
         }
         Ok(total)
@@ -312,7 +325,11 @@ impl Consumer {
                 }
                 _ = ticks.tick() => {}
             }
-            match self.step(&mut on_turn).await? {
+            let on_turn = &mut |turn: &Turn| {
+                on_turn(turn);
+                true
+            };
+            match self.step(&mut |_| (), on_turn).await? {
                 Step::Committed(_) => {}
                 Step::Overtaken(error) => return Err(error),
                 Step::Waits(error) => wait_out(&error).await,
@@ -320,13 +337,21 @@ impl Consumer {
         }
     }
 
-    /// Follows the assignment and commits what there is; lets go of everything where that did not go through.
+    /// Follows the assignment, tells `on_followed`, and commits what there is, of a backlog as long as `on_turn` says to go on; lets go of
+    /// everything where that did not go through.
     ///
     /// # Errors
     /// A person must act.
-    pub async fn step(&mut self, on_turn: &mut impl FnMut(&Turn)) -> Result<Step, ConsumeError> {
+    pub async fn step(
+        &mut self,
+        on_followed: &mut impl FnMut(&Self),
+        on_turn: &mut impl FnMut(&Turn) -> bool,
+    ) -> Result<Step, ConsumeError> {
         let done = match self.follow().await {
-            Ok(()) => self.turns(false, on_turn).await,
+            Ok(()) => {
+                on_followed(self);
+                self.turns(false, on_turn).await
+            }
             Err(error) => Err(error),
         };
         match done {

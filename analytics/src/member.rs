@@ -36,7 +36,7 @@ const JOIN_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before leading is tried again after it failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs the role until `stop` turns true: what the log holds then of its partitions is committed before it answers.
+/// Runs the role until `stop` turns true: what was read by then, and what the log holds of no backlog, is committed before it answers.
 ///
 /// # Errors
 /// Consuming cannot go on. What another member has taken over, and a log that is away, are waited out.
@@ -89,6 +89,7 @@ struct Member {
 impl Member {
     async fn consume(mut self, interval: Duration, stop: watch::Receiver<bool>) -> Result<(), ConsumeError> {
         let (mut commits, mut looks) = (ticks(interval), ticks(JOIN_PAUSE));
+        let stops = stop.clone();
         let stop = stopped(stop);
         tokio::pin!(stop);
         let mut overtaken = false;
@@ -99,21 +100,24 @@ impl Member {
                 () = &mut stop => true,
                 _ = if soon { looks.tick() } else { commits.tick() } => false,
             };
+            // Known as soon as the partitions are, since a backlog may take hours; while the log is away nobody else has become leader.
+            let on_followed = &mut |consumer: &Consumer| {
+                self.leads.send_if_modified(|leads| {
+                    let holds = consumer.holds(&leading());
+                    std::mem::replace(leads, holds) != holds
+                });
+            };
             let on_turn = &mut |turn: &Turn| {
                 self.metrics.turn_committed(turn);
                 self.behind.send_replace(turn.behind);
                 self.committed.notify_one();
+                !*stops.borrow()
             };
-            let step = self.consumer.step(on_turn).await?;
+            let step = self.consumer.step(on_followed, on_turn).await?;
             self.behind.send_replace(false);
             overtaken = matches!(step, Step::Overtaken(_));
             match step {
                 Step::Committed(records) => {
-                    // Known after a step that went through; while the log is away nobody else has become leader.
-                    self.leads.send_if_modified(|leads| {
-                        let holds = self.consumer.holds(&leading());
-                        std::mem::replace(leads, holds) != holds
-                    });
                     if records > 0 {
                         self.report().await;
                     }

@@ -73,7 +73,7 @@ impl Desk {
 
 /// Commits what the log holds; a member whose partitions another has written to meanwhile reads anew where they stand.
 async fn commit(member: &mut Consumer) {
-    while let Step::Overtaken(_) = member.step(&mut |_| ()).await.unwrap() {}
+    while let Step::Overtaken(_) = member.step(&mut |_| (), &mut |_| true).await.unwrap() {}
 }
 
 async fn files(lake: &Path) -> Vec<PathBuf> {

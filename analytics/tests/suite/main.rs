@@ -3,6 +3,7 @@
 //! One program, because each test program compiles the engine's generic code for itself.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails where it stands")]
 
+mod backlog;
 mod backtest;
 mod derived;
 mod functions;
