@@ -4,6 +4,7 @@
 //! another when that one is gone. It derives cells and cut, runs the jobs and does the upkeep. What a member that lost its
 //! partitions unnoticed still tries to commit is refused by the table, changes nothing, and makes it read anew where it stands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ const DERIVE_PAUSE: Duration = Duration::from_millis(250);
 /// Least time between looks while this member is behind: nobody watches each step of catching up, and a look costs as much as some
 /// thousand records.
 const DERIVE_PAUSE_BEHIND: Duration = Duration::from_secs(1);
+/// How long a backlog has to last for a member to lead in it: a shorter one is over sooner than its cells are derived beside it.
+const LEADS_BEHIND: Duration = Duration::from_secs(2);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -100,17 +103,15 @@ impl Member {
                 () = &mut stop => true,
                 _ = if soon { looks.tick() } else { commits.tick() } => false,
             };
-            // Known as soon as the partitions are, since a backlog may take hours; while the log is away nobody else has become leader.
-            let on_followed = &mut |consumer: &Consumer| {
-                self.leads.send_if_modified(|leads| {
-                    let holds = consumer.holds(&leading());
-                    std::mem::replace(leads, holds) != holds
-                });
-            };
+            let (began, elected) = (Instant::now(), AtomicBool::new(false));
+            let on_followed = &mut |consumer: &Consumer| elected.store(consumer.holds(&leading()), Ordering::Relaxed);
             let on_turn = &mut |turn: &Turn| {
                 self.metrics.turn_committed(turn);
                 self.behind.send_replace(turn.behind);
                 self.committed.notify_one();
+                if began.elapsed() >= LEADS_BEHIND {
+                    lead(&self.leads, elected.load(Ordering::Relaxed));
+                }
                 !*stops.borrow()
             };
             let step = self.consumer.step(on_followed, on_turn).await?;
@@ -118,6 +119,8 @@ impl Member {
             overtaken = matches!(step, Step::Overtaken(_));
             match step {
                 Step::Committed(records) => {
+                    // Known after a step that went through; while the log is away nobody else has become leader.
+                    lead(&self.leads, self.consumer.holds(&leading()));
                     if records > 0 {
                         self.report().await;
                     }
@@ -140,6 +143,11 @@ impl Member {
             tracing::debug!(error = %chain(&error), "the group was not told how far the table stands");
         }
     }
+}
+
+/// Says whether this member leads, where that has changed.
+fn lead(leads: &watch::Sender<bool>, holds: bool) {
+    leads.send_if_modified(|leads| std::mem::replace(leads, holds) != holds);
 }
 
 /// The partition whose holder leads.
