@@ -14,7 +14,6 @@ import hashlib
 import json
 import pathlib
 import sys
-import urllib.parse
 
 import deltalake
 import duckdb
@@ -27,8 +26,7 @@ CONTENT = """event_id, source, kind, occurred_at, received_at, case_id, device_i
 
 def relation(db, lake, name):
     table = deltalake.DeltaTable(str(lake / name))
-    # As addresses: a space, and a per cent sign of a partition's folder, are written as per cent signs.
-    files = [urllib.parse.unquote(file) for file in table.file_uris()]
+    files = table.file_uris()
     if files:
         db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files!r}, hive_partitioning = true, hive_types_autocast = false)")
     return table, len(files)
