@@ -1,20 +1,19 @@
 //! From the log to the lake: the loop that reads records, decides them, and commits rows and offsets together.
 //!
-//! One turn: fetch what each partition has (bounded), decide partition by partition in parallel, commit `records` (rows and
-//! next offsets, one Delta commit), commit `cells` (their parts and the offsets they cover), publish the cut. The next batch is
-//! decided while the former is committed. What a crash does: before the first commit, nothing happened and the same records are
-//! read again; between the commits, `cells` lags and is caught up from `records` at start; after both, readers see the former
-//! cut until the file is written anew.
+//! One turn: fetch what each partition has (bounded), decide partition by partition in parallel, write the rows and the parts of their
+//! cells, commit `records` (rows and next offsets, one Delta commit), commit `cells` (their parts and the offsets they cover), publish
+//! the cut. The next batch is decided while the former is committed. What a crash does: before the first commit, nothing happened and
+//! the same records are read again; between the commits, `cells` lags and is caught up at start; after both, readers see the former cut
+//! until the file is written anew.
 //!
 //! After a commit that failed, the decided batches are dropped: what holds them is let go of, here or by the end of the process, and
 //! the same records are read again from where the table stands and decided the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::grids::GridSet;
 use contract::log::{EventLog, LogError, Remedy, every_partition};
@@ -22,19 +21,21 @@ use contract::{Offsets, TopicPartition, topic};
 use datafusion::prelude::SessionContext;
 use deciding::rows::Tally;
 
-use crate::cells;
+use crate::cells::{self, Newest};
 use crate::cut::Cut;
-use crate::derive::own::{OwnCommit, OwnCommits};
 use crate::grid_store::GridStore;
-use crate::lake::delta::{Change, Committed, Table, Writer};
+use crate::lake::delta::{Table, Writer};
 use crate::lake::{LakeError, Positions};
 use crate::metrics::chain;
-use crate::records::{self, position_name, skipped_name};
+use crate::records::{self, position_name};
 use crate::{recover, relocate};
 
+mod commit;
+mod partitions;
 mod reader;
 
-use reader::{Held, Pending, Reader};
+use commit::commit;
+use reader::Reader;
 
 /// What went wrong while consuming.
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +128,9 @@ pub struct Consumer {
     reader: Reader,
     records: Table,
     writer: Writer,
+    cells_writer: Writer,
     /// `None` where several processes share the partitions and one of them derives the cells (see [`crate::derive`]).
     cells: Option<Table>,
-    /// What is committed here, for who derives here.
-    own: Arc<OwnCommits>,
     lake: PathBuf,
     clock: Arc<dyn Clock>,
     offsets: Offsets,
@@ -164,90 +164,11 @@ impl Consumer {
     /// The lake cannot be opened.
     pub async fn join(log: Arc<dyn EventLog>, lake: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConsumeError> {
         std::fs::create_dir_all(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
-        let records = Table::open(records::spec(lake)).await?;
+        let (records, cells) = (Table::open(records::spec(lake)).await?, Table::open(cells::spec(lake)).await?);
         let grids = GridStore::open(lake).map_err(|source| ConsumeError::File { path: lake.to_owned(), source })?;
         let (offsets, skipped, cut) = (Offsets::default(), Offsets::default(), Cut::default());
-        let (writer, cells, own) = (records.writer(), None, Arc::default());
-        Ok(Self { reader: Reader::new(log, grids), records, writer, cells, own, lake: lake.to_owned(), clock, offsets, skipped, cut })
-    }
-
-    /// What is committed here, for a [`crate::derive::Deriver`] of this process.
-    pub fn own_commits(&self) -> Arc<OwnCommits> {
-        Arc::clone(&self.own)
-    }
-
-    /// Lets go of partitions that are no longer ours and takes over those that have become ours.
-    ///
-    /// # Errors
-    /// The lake or the log cannot be read; the log no longer holds, or never held, the position the lake stands at.
-    async fn follow(&mut self) -> Result<(), ConsumeError> {
-        let assigned = self.reader.log.assigned(&topic::ALL).await?;
-        self.reader.partitions.retain(|partition, _| assigned.contains(partition));
-        let new: BTreeSet<_> = assigned.into_iter().filter(|partition| !self.reader.partitions.contains_key(partition)).collect();
-        if !new.is_empty() {
-            self.take_over(new).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether the group still gives us what we hold. Asking it also shows that we are there: a backlog may take longer than it waits to hear
-    /// of us, and meanwhile it gives nobody else anything.
-    async fn keeps(&self) -> bool {
-        let assigned = self.reader.log.assigned(&topic::ALL).await;
-        // What went wrong is told by the next to ask; what is decided is committed before.
-        assigned.is_ok_and(|assigned| assigned.iter().eq(self.reader.partitions.keys()))
-    }
-
-    /// Whether a partition is ours.
-    pub fn holds(&self, partition: &TopicPartition) -> bool {
-        self.reader.partitions.contains_key(partition)
-    }
-
-    /// Whether any partition is ours.
-    pub fn holds_any(&self) -> bool {
-        !self.reader.partitions.is_empty()
-    }
-
-    /// Forgets what it holds; the next [`Consumer::follow`] reads it anew from the lake.
-    fn let_go(&mut self) {
-        self.reader.partitions.clear();
-    }
-
-    /// Starts reading partitions where the table stands.
-    async fn take_over(&mut self, new: BTreeSet<TopicPartition>) -> Result<(), ConsumeError> {
-        self.records.refresh(None).await?;
-        let mut fresh = Positions::new();
-        let mut held = BTreeMap::new();
-        for partition in &new {
-            let (first, end) = self.reader.log.watermarks(&partition.topic, partition.partition).await?;
-            let standing = self.records.position(&position_name(partition)).await?.map(i64::cast_unsigned);
-            let skipped = self.records.position(&skipped_name(partition)).await?.map_or(0, i64::cast_unsigned);
-            let (next, skipped) = match standing {
-                Some(next) => (reader::check_position(partition, next, first, end)?, skipped),
-                None => {
-                    // Said before the first record comes: from now on the log may not lose one unnoticed.
-                    fresh.insert(position_name(partition), first.cast_signed());
-                    fresh.extend((first > 0).then(|| (skipped_name(partition), first.cast_signed())));
-                    (first, first)
-                }
-            };
-            held.insert(partition.clone(), Held { next, skipped, ..Held::default() });
-        }
-        if !fresh.is_empty() {
-            self.records.commit(Change { positions: fresh, ..Change::default() }).await?;
-        }
-        for (partition, state) in recover::states(&self.records, &new).await? {
-            if let Some(held) = held.get_mut(&partition) {
-                held.state = state;
-            }
-        }
-        for (partition, held) in &held {
-            self.offsets.advance(partition.clone(), held.next);
-            self.skipped.advance(partition.clone(), held.skipped);
-        }
-        tracing::debug!(partitions = held.len(), "took over partitions where the lake stands");
-        self.reader.partitions.extend(held);
-        Ok(())
+        let (reader, writer, cells_writer, lake) = (Reader::new(log, grids), records.writer(), cells.writer(), lake.to_owned());
+        Ok(Self { reader, records, writer, cells_writer, cells: None, lake, clock, offsets, skipped, cut })
     }
 
     /// The cut readers see.
@@ -270,7 +191,7 @@ impl Consumer {
     /// # Errors
     /// As of the first turn that fails; what was committed before it stays.
     pub async fn drain(&mut self, mut on_turn: impl FnMut(&Turn)) -> Result<u64, ConsumeError> {
-        let on_turn = &mut |turn: &Turn| {
+        let on_turn = &mut |_: &Self, turn: &Turn| {
             on_turn(turn);
             true
         };
@@ -279,7 +200,7 @@ impl Consumer {
 
     /// Commits what the log holds in one turn, or in several: until nothing is left, or while there is a backlog, `on_turn` says to go on
     /// with it, and the partitions stay ours.
-    async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Turn) -> bool) -> Result<u64, ConsumeError> {
+    async fn turns(&mut self, until_empty: bool, on_turn: &mut impl FnMut(&Self, &Turn) -> bool) -> Result<u64, ConsumeError> {
         let (mut total, mut wanted) = (0, true);
         let mut began = Instant::now();
         let mut pending = self.reader.decide(&self.writer).await?;
@@ -293,15 +214,24 @@ impl Consumer {
             // The next batch is decided while this one is committed; neither touches what the other holds.
             let (next, turn) = tokio::join!(
                 decide,
-                commit(&mut self.records, self.cells.as_mut(), &self.own, batch, &mut self.offsets, &mut self.skipped)
+                commit(&mut self.records, self.cells.as_mut(), &self.cells_writer, batch, &mut self.offsets, &mut self.skipped)
             );
             let (records, tallies) = turn?;
             self.publish(watermarks)?;
+            self.report().await;
             total += records;
-            wanted = on_turn(&Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed(), behind });
+            let turn = Turn { records, tallies: tallies.into(), cut: self.cut.clone(), took: began.elapsed(), behind };
+            wanted = on_turn(self, &turn);
             (pending, began) = (next?, reading_next);
         }
         Ok(total)
+    }
+
+    /// Tells the group how far the table stands: for tools that show lag, never to start from.
+    async fn report(&self) {
+        if let Err(error) = self.reader.log.report(&self.offsets).await {
+            tracing::debug!(error = %chain(&error), "the group was not told how far the table stands");
+        }
     }
 
     /// Consumes until `stop` resolves: a turn each `interval` while records come, at once while there is a backlog. A log that is
@@ -325,11 +255,11 @@ impl Consumer {
                 }
                 _ = ticks.tick() => {}
             }
-            let on_turn = &mut |turn: &Turn| {
+            let on_turn = &mut |_: &Self, turn: &Turn| {
                 on_turn(turn);
                 true
             };
-            match self.step(&mut |_| (), on_turn).await? {
+            match self.step(on_turn).await? {
                 Step::Committed(_) => {}
                 Step::Overtaken(error) => return Err(error),
                 Step::Waits(error) => wait_out(&error).await,
@@ -337,21 +267,14 @@ impl Consumer {
         }
     }
 
-    /// Follows the assignment, tells `on_followed`, and commits what there is, of a backlog as long as `on_turn` says to go on; lets go of
-    /// everything where that did not go through.
+    /// Follows the assignment and commits what there is, of a backlog as long as `on_turn` says to go on; lets go of everything where that
+    /// did not go through.
     ///
     /// # Errors
     /// A person must act.
-    pub async fn step(
-        &mut self,
-        on_followed: &mut impl FnMut(&Self),
-        on_turn: &mut impl FnMut(&Turn) -> bool,
-    ) -> Result<Step, ConsumeError> {
+    pub async fn step(&mut self, on_turn: &mut impl FnMut(&Self, &Turn) -> bool) -> Result<Step, ConsumeError> {
         let done = match self.follow().await {
-            Ok(()) => {
-                on_followed(self);
-                self.turns(false, on_turn).await
-            }
+            Ok(()) => self.turns(false, on_turn).await,
             Err(error) => Err(error),
         };
         match done {
@@ -381,7 +304,7 @@ impl Consumer {
     }
 
     /// Tells readers of the cut; where the cells are derived elsewhere, they are told there.
-    fn publish(&mut self, watermarks: BTreeMap<String, DateTime<Utc>>) -> Result<(), ConsumeError> {
+    fn publish(&mut self, watermarks: Newest) -> Result<(), ConsumeError> {
         self.cut = Cut {
             records: self.records.version(),
             cells: self.cells.as_ref().map_or(0, Table::version),
@@ -395,49 +318,6 @@ impl Consumer {
         }
         self.cut.publish(&self.lake).map_err(|source| ConsumeError::File { path: self.lake.join("cut.json"), source })
     }
-}
-
-async fn commit(
-    records: &mut Table,
-    cells: Option<&mut Table>,
-    own: &OwnCommits,
-    batch: Pending,
-    offsets: &mut Offsets,
-    skipped: &mut Offsets,
-) -> Result<(u64, Vec<Tally>), ConsumeError> {
-    let Pending { decided, files, records: count, offsets: reached, skipped: skips, .. } = batch;
-    let mut positions = positions(&reached);
-    let (parts, tallies): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
-    let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
-    let moved = positions.clone().into_iter().chain(skips_moved).collect();
-    let change = Change { files: Some(files), positions: moved, ..Change::default() };
-    match cells {
-        Some(cells) => {
-            // Added up and laid out while the records are written.
-            let laid_out = tokio::task::spawn_blocking(move || cells::batch(&parts));
-            let Committed { version, .. } = records.commit(change).await?;
-            positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
-            cells.commit(Change { rows: vec![laid_out.await?], positions, ..Change::default() }).await?;
-        }
-        None => {
-            let Committed { version, files } = records.commit(change).await?;
-            own.add(|| OwnCommit { version, files, parts, newest: newest(&tallies) });
-        }
-    }
-    for (moved, by) in [(&mut *offsets, &reached), (skipped, &skips)] {
-        by.iter().for_each(|(partition, next)| moved.advance(partition.clone(), next));
-    }
-    Ok((count, tallies))
-}
-
-/// Newest accepted `occurred_at` by source.
-fn newest(tallies: &[Tally]) -> BTreeMap<String, DateTime<Utc>> {
-    let mut newest = BTreeMap::new();
-    for (source, micros) in tallies.iter().flat_map(|tally| &tally.newest) {
-        let at = DateTime::from_timestamp_micros(*micros).unwrap_or_default();
-        cells::later(&mut newest, source.to_string(), at);
-    }
-    newest
 }
 
 /// Offsets as positions of a commit.

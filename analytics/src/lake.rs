@@ -67,7 +67,7 @@ pub struct TableSpec {
 pub enum Written {
     /// A value seldom comes twice: without a dictionary, which would hold them all once more.
     Distinct,
-    /// Mostly each a little above the one before: as differences, of which few bits are left.
+    /// Mostly each a little above the one before, or the same: as differences, of which few bits are left.
     Rising,
     /// A few names in any order: without bounds, by which no file or page could be skipped.
     Names,

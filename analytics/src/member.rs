@@ -4,7 +4,6 @@
 //! another when that one is gone. It derives cells and cut, runs the jobs and does the upkeep. What a member that lost its
 //! partitions unnoticed still tries to commit is refused by the table, changes nothing, and makes it read anew where it stands.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,6 @@ use tokio::time::timeout;
 
 use crate::consume::{ConsumeError, Consumer, Step, Turn, ticks, wait_out};
 use crate::derive::Deriver;
-use crate::derive::own::OwnCommits;
 use crate::engine::{EngineError, EngineSettings, measure, offsets_of, stopped, upkeep};
 use crate::jobs::Job;
 use crate::jobs::run::Scheduler;
@@ -31,8 +29,6 @@ const DERIVE_PAUSE: Duration = Duration::from_millis(250);
 /// Least time between looks while this member is behind: nobody watches each step of catching up, and a look costs as much as some
 /// thousand records.
 const DERIVE_PAUSE_BEHIND: Duration = Duration::from_secs(1);
-/// How long a backlog has to last for a member to lead in it: a shorter one is over sooner than its cells are derived beside it.
-const LEADS_BEHIND: Duration = Duration::from_secs(2);
 /// Pause between looks for partitions while a member has none: the group gives them within a few answers of the broker, and a member
 /// that comes back under its name should not wait for its next commit to notice.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -57,7 +53,7 @@ pub async fn run(
     let scheduler = Scheduler::new(worlds, &settings.lake, Arc::clone(&clock), metrics.clone(), jobs)
         .publishing(Arc::clone(&log))
         .yielding(catches_up.clone());
-    let (committed, own) = (Arc::new(Notify::new()), consumer.own_commits());
+    let committed = Arc::new(Notify::new());
     let office = Office {
         log: Arc::clone(&log),
         settings: settings.clone(),
@@ -65,11 +61,10 @@ pub async fn run(
         metrics: metrics.clone(),
         scheduler,
         news: Arc::clone(&committed),
-        own,
         catches_up,
     };
     let leader = tokio::spawn(office.while_elected(led, stop.clone()));
-    let member = Member { log: Arc::clone(&log), consumer, metrics, leads, behind, committed };
+    let member = Member { consumer, metrics, leads, behind, committed };
     let consumed = member.consume(settings.commit_interval, stop).await;
     leader.abort();
     // Aborted or done: either way it no longer holds the lake.
@@ -80,7 +75,6 @@ pub async fn run(
 
 /// What every member does.
 struct Member {
-    log: Arc<dyn EventLog>,
     consumer: Consumer,
     metrics: Metrics,
     leads: watch::Sender<bool>,
@@ -103,28 +97,19 @@ impl Member {
                 () = &mut stop => true,
                 _ = if soon { looks.tick() } else { commits.tick() } => false,
             };
-            let (began, elected) = (Instant::now(), AtomicBool::new(false));
-            let on_followed = &mut |consumer: &Consumer| elected.store(consumer.holds(&leading()), Ordering::Relaxed);
-            let on_turn = &mut |turn: &Turn| {
+            let on_turn = &mut |consumer: &Consumer, turn: &Turn| {
                 self.metrics.turn_committed(turn);
                 self.behind.send_replace(turn.behind);
                 self.committed.notify_one();
-                if began.elapsed() >= LEADS_BEHIND {
-                    lead(&self.leads, elected.load(Ordering::Relaxed));
-                }
+                lead(&self.leads, consumer.holds(&leading()));
                 !*stops.borrow()
             };
-            let step = self.consumer.step(on_followed, on_turn).await?;
+            let step = self.consumer.step(on_turn).await?;
             self.behind.send_replace(false);
             overtaken = matches!(step, Step::Overtaken(_));
             match step {
-                Step::Committed(records) => {
-                    // Known after a step that went through; while the log is away nobody else has become leader.
-                    lead(&self.leads, self.consumer.holds(&leading()));
-                    if records > 0 {
-                        self.report().await;
-                    }
-                }
+                // Known after a step that went through; while the log is away nobody else has become leader.
+                Step::Committed(_) => lead(&self.leads, self.consumer.holds(&leading())),
                 Step::Overtaken(error) => {
                     self.metrics.fenced();
                     tracing::warn!(error = %chain(&error), "another member has partitions this one believed its own; reading anew where they stand");
@@ -134,13 +119,6 @@ impl Member {
             if last {
                 return Ok(());
             }
-        }
-    }
-
-    /// Tells the group how far the table stands: for tools that show lag, never to start from.
-    async fn report(&self) {
-        if let Err(error) = self.log.report(self.consumer.offsets()).await {
-            tracing::debug!(error = %chain(&error), "the group was not told how far the table stands");
         }
     }
 }
@@ -164,7 +142,6 @@ struct Office {
     scheduler: Scheduler,
     /// Tells of this member's own commits.
     news: Arc<Notify>,
-    own: Arc<OwnCommits>,
     /// Whether this member is behind.
     catches_up: watch::Receiver<bool>,
 }
@@ -199,7 +176,7 @@ impl Office {
     }
 
     async fn hold(&mut self) -> Result<(), ConsumeError> {
-        let deriver = Deriver::open(self.log.as_ref(), &self.settings.lake, Arc::clone(&self.clock), Arc::clone(&self.own)).await?;
+        let deriver = Deriver::open(self.log.as_ref(), &self.settings.lake, Arc::clone(&self.clock)).await?;
         let committed = Arc::new(Mutex::new(Offsets::default()));
         let (lake, never) = (self.settings.lake.clone(), std::future::pending::<()>);
         let measure = measure(Arc::clone(&self.log), lake.clone(), Arc::clone(&committed), self.metrics.clone(), never());

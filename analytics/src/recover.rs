@@ -12,17 +12,15 @@ use deciding::rows::hour_of;
 use deciding::state::{PartitionState, Seen};
 use futures::StreamExt;
 
-use crate::cells::{self, RECORDS_VERSION};
-use crate::consume::{ConsumeError, positions};
-use crate::lake::delta::{Change, Table};
+use crate::cells::missing;
+use crate::consume::ConsumeError;
+use crate::lake::delta::Table;
 use crate::lake::scan::PinnedTable;
 
-/// A session over `records`, under its own name and as what was `added` (see [`cells::missing`]).
+/// A session over `records`.
 pub(crate) fn session(records: &Table) -> Result<SessionContext, ConsumeError> {
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
-    let table = Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at")));
-    session.register_table("records", Arc::<PinnedTable>::clone(&table))?;
-    session.register_table("added", table)?;
+    session.register_table("records", Arc::new(PinnedTable::new(records.snapshot()?, Some("occurred_at"))))?;
     Ok(session)
 }
 
@@ -81,14 +79,9 @@ pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reache
     if !behind && covered.iter().count() == reached.iter().count() {
         return Ok(());
     }
-    let parts = cells::missing(&session(records)?, covered, reached).await?.parts;
-    let mut positions = positions(reached);
-    positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
-    let rows = cells::batch(&[parts]);
-    let caught_up = rows.num_rows();
-    cells.commit(Change { rows: vec![rows], positions, ..Change::default() }).await?;
+    missing::catch_up(records, cells, covered, reached).await?;
     if behind {
-        tracing::warn!(cells = caught_up, "cells lagged behind records after a stop; caught up from the lake");
+        tracing::warn!("cells lagged behind records after a stop; caught up from the lake");
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::Int64Type;
 use contract::Offsets;
 use datafusion::prelude::SessionContext;
 
-use crate::cells::{self, RECORDS_VERSION};
+use crate::cells::{self, RECORDS_VERSION, missing};
 use crate::consume::{ConsumeError, positions};
 use crate::lake::Snapshot;
 use crate::lake::delta::{Change, Table};
@@ -74,7 +74,7 @@ fn rewritten(snapshot: &Snapshot) -> String {
 pub async fn rebuild_cells(records: &mut Table, cells: &mut Table, offsets: &Offsets) -> Result<(), ConsumeError> {
     let (times, covered) = (records.position(LOCATED).await?, cells.position(LOCATED).await?);
     let Some(times) = times.filter(|times| Some(*times) != covered) else { return Ok(()) };
-    let parts = cells::missing(&recover::session(records)?, &Offsets::default(), offsets).await?.parts;
+    let parts = missing::computed(&recover::session(records)?, &Offsets::default(), offsets).await?.parts;
     let mut positions = positions(offsets);
     positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
     positions.insert(LOCATED.to_owned(), times);

@@ -7,6 +7,7 @@
 mod columns;
 mod fingerprint;
 mod names;
+pub mod parts;
 mod reading;
 pub mod rows;
 pub mod state;

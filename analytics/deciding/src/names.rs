@@ -10,14 +10,24 @@ use hashbrown::HashMap;
 pub struct Name(NonZeroU32);
 
 impl Name {
-    const fn index(self) -> usize {
+    /// The name at a place.
+    ///
+    /// # Panics
+    /// Beyond four billion.
+    pub fn at(index: usize) -> Self {
+        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("there are fewer names than four billion"))
+    }
+
+    /// Its place among the names it is of.
+    pub const fn index(self) -> usize {
         self.0.get() as usize - 1
     }
 }
 
 /// The names of a partition.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub struct Names {
     known: HashMap<Arc<str>, Name>,
     texts: Vec<Arc<str>>,
 }
@@ -27,16 +37,14 @@ impl Names {
     ///
     /// # Panics
     /// After four billion of them.
-    pub(crate) fn name(&mut self, text: &str) -> Name {
+    pub fn name(&mut self, text: &str) -> Name {
         if let Some(name) = self.known.get(text) {
             return *name;
         }
-        let text: Arc<str> = text.into();
+        let (name, text) = (Name::at(self.texts.len()), Arc::<str>::from(text));
         self.texts.push(Arc::clone(&text));
-        let number =
-            u32::try_from(self.texts.len()).ok().and_then(NonZeroU32::new).expect("a partition knows fewer than four billion names");
-        self.known.insert(text, Name(number));
-        Name(number)
+        self.known.insert(text, name);
+        name
     }
 
     pub(crate) fn text(&self, name: Name) -> &Arc<str> {

@@ -13,11 +13,9 @@ use crate::columns::Columns;
 pub use crate::columns::month_of;
 use crate::fingerprint;
 use crate::names::{Name, Names};
+use crate::parts::{CellParts, Part};
 use crate::reading::{Judgement, Outcome, Refused, Row};
-use crate::state::{Candidate, Cell, CellKey, Id, PartitionState};
-
-/// Events and contacts to add to (or take from) cells, by source, kind and cell; each cell once.
-pub type CellParts = Vec<((Arc<str>, Kind, CellKey), (i64, i64))>;
+use crate::state::{Candidate, Cell, Id, PartitionState};
 
 /// What one partition's records came to.
 #[derive(Debug, Default)]
@@ -90,8 +88,8 @@ struct Placed {
 /// What is counted meanwhile, by the partition's numbers for names.
 #[derive(Default)]
 struct Counts {
-    /// Events that came to a cell, less those that left it: of the records of one fetch, which are fewer than two billion.
-    cells: HashMap<(Name, Kind, Cell), i32>,
+    /// Each event that came to a cell or left it. Most cells of an hour see one event, so adding up here would only be a detour.
+    cells: Vec<Part>,
     sources: HashMap<Name, OfSource>,
     reasons: HashMap<(Name, Reason), u64>,
 }
@@ -106,21 +104,13 @@ struct OfSource {
     newest: Option<i64>,
 }
 
-/// Cells that so many records are given room for: filled from nothing the table would be moved a dozen times.
-const CELLS_OF_RECORDS: usize = 8 * 1024;
-
 impl Counts {
     fn of(records: usize) -> Self {
-        Self { cells: HashMap::with_capacity(records.min(CELLS_OF_RECORDS)), ..Self::default() }
+        Self { cells: Vec::with_capacity(records), ..Self::default() }
     }
 
     fn named(self, names: &Names) -> (CellParts, Tally) {
         let text = |name: Name| Arc::clone(names.text(name));
-        let cell = |cell: Cell| CellKey { grid_id: cell.grid.map(text), category: cell.category.map(text), hour: cell.hour };
-        let moved = self.cells.into_iter().filter(|(_, events)| *events != 0).map(|((source, kind, key), events)| {
-            let events = i64::from(events);
-            ((text(source), kind, cell(key)), (events, events * voices(kind)))
-        });
         let mut tally = Tally {
             reasons: self.reasons.into_iter().map(|((source, reason), count)| ((text(source), reason), count)).collect(),
             ..Tally::default()
@@ -133,7 +123,7 @@ impl Counts {
             }
             tally.newest.extend(counted.newest.map(|newest| (text(source), newest)));
         }
-        (moved.collect(), tally)
+        (CellParts::new(self.cells, names), tally)
     }
 }
 
@@ -181,10 +171,9 @@ impl Decider<'_> {
         let placeless = event.device_id.is_some() || event.kind == Kind::CaseStep;
         counted.unlocated += u64::from(cell.grid.is_none() && !placeless);
         counted.newest = counted.newest.max(Some(occurred_at));
-        if let Some(former) = decision.leaves {
-            *self.counts.cells.entry((source, event.kind, former)).or_default() -= 1;
-        }
-        *self.counts.cells.entry((source, event.kind, cell)).or_default() += 1;
+        let part = Part { source, kind: event.kind, cell, events: 1 };
+        self.counts.cells.extend(decision.leaves.map(|former| Part { cell: former, events: -1, ..part }));
+        self.counts.cells.push(part);
     }
 
     fn refuse(&mut self, refused: &Refused<'_>) {
@@ -263,7 +252,7 @@ mod tests {
         let decided = decide(&partition, &records, &mut PartitionState::default(), &GridSet::default());
         let of_row = decided.rows[0].column_by_name("occurred_at").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
         let read_back = hour_of(DateTime::from_timestamp_micros(of_row.value(0)).unwrap());
-        assert_eq!(decided.cells.iter().map(|((_, _, cell), _)| cell.hour).collect::<Vec<_>>(), [read_back]);
+        assert_eq!(decided.cells.parts().iter().map(|part| part.cell.hour).collect::<Vec<_>>(), [read_back]);
     }
 
     fn call(id: &str) -> Vec<u8> {

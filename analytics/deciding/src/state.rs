@@ -8,29 +8,16 @@
 //! What is remembered of an event takes 48 bytes, because names are numbers here ([`Name`]).
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 
 use contract::grids::GridSet;
 use contract::{DeliveryRules, Disposition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-pub use crate::names::Name;
-use crate::names::Names;
+pub use crate::names::{Name, Names};
 
-/// Where an accepted event counts in `cells`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CellKey {
-    /// The grid, where located.
-    pub grid_id: Option<Arc<str>>,
-    /// The category.
-    pub category: Option<Arc<str>>,
-    /// The hour, in hours since 1970, UTC.
-    pub hour: i32,
-}
-
-/// The same by the names of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Where an accepted event counts in `cells`, by the names of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
     /// The grid, where located.
     pub grid: Option<Name>,

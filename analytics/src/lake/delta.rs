@@ -19,9 +19,9 @@ mod create;
 mod upkeep;
 mod write;
 
-pub use commit::{Change, Committed};
+pub use commit::Change;
 use create::{check_columns, create};
-pub use write::{NewFiles, Writer};
+pub use write::{LooseFiles, NewFiles, Writer};
 
 /// A table of the lake, open for reading and writing.
 #[derive(Debug)]
@@ -150,19 +150,24 @@ impl Table {
     /// Takes over the positions that the entries of the table's log from `first` to `last` move; false where they cannot be followed
     /// (an entry is gone, or the handle went back) and what is known is to be read anew.
     async fn learn(&mut self, first: u64, last: u64) -> Result<bool, DeltaTableError> {
-        let store = self.table.log_store();
         for version in first..=last {
-            let entry = store.log_path().clone().join(format!("{version:020}.json"));
-            let text = match store.object_store(None).get(&entry).await {
-                Err(object_store::Error::NotFound { .. }) => return Ok(false),
-                found => found?.bytes().await?,
-            };
+            let Some(text) = self.entry(version).await? else { return Ok(false) };
             for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"txn\"")) {
                 let moved: Moved = serde_json::from_slice(line)?;
                 self.known.insert(moved.txn.app_id, Some(moved.txn.version));
             }
         }
         Ok(last + 1 >= first)
+    }
+
+    /// The entry of the table's log that made this version; `None` where it is gone.
+    async fn entry(&self, version: u64) -> Result<Option<bytes::Bytes>, DeltaTableError> {
+        let store = self.table.log_store();
+        let entry = store.log_path().clone().join(format!("{version:020}.json"));
+        match store.object_store(None).get(&entry).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            found => Ok(Some(found?.bytes().await?)),
+        }
     }
 
     /// The files of the version this handle stands at.

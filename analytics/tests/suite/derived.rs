@@ -1,12 +1,12 @@
-//! Cells derived by a leader beside other writers: from what it committed itself, from the files of others, and across upkeep.
+//! Cells derived by a leader beside other writers: from what they prepared, from their rows, and across upkeep.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use analytics::consume::{Consumer, Step};
 use analytics::derive::Deriver;
-use analytics::lake::delta::Table;
-use analytics::{check, engine, records};
+use analytics::{check, engine};
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::clock::{Clock, ManualClock};
 use contract::log::memory::MemoryLog;
@@ -54,8 +54,8 @@ impl Desk {
         Consumer::join(Arc::clone(&self.log), &self.lake, Arc::clone(&self.clock)).await.unwrap()
     }
 
-    async fn leader_of(&self, member: &Consumer) -> Deriver {
-        Deriver::open(self.log.as_ref(), &self.lake, Arc::clone(&self.clock), member.own_commits()).await.unwrap()
+    async fn leader(&self) -> Deriver {
+        Deriver::open(self.log.as_ref(), &self.lake, Arc::clone(&self.clock)).await.unwrap()
     }
 
     async fn append(&self, event: &Event) {
@@ -73,12 +73,7 @@ impl Desk {
 
 /// Commits what the log holds; a member whose partitions another has written to meanwhile reads anew where they stand.
 async fn commit(member: &mut Consumer) {
-    while let Step::Overtaken(_) = member.step(&mut |_| (), &mut |_| true).await.unwrap() {}
-}
-
-async fn files(lake: &Path) -> Vec<PathBuf> {
-    let records = Table::open(records::spec(lake)).await.unwrap();
-    records.snapshot().unwrap().files.iter().map(|file| lake.join("records").join(&file.path)).collect()
+    while let Step::Overtaken(_) = member.step(&mut |_, _| true).await.unwrap() {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +81,7 @@ async fn a_leader_beside_another_writer_has_the_cells_of_every_row_whoever_commi
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path()).await;
     let (mut ours, mut others) = (desk.member().await, desk.member().await);
-    let mut leader = desk.leader_of(&ours).await;
+    let mut leader = desk.leader().await;
     let mut dice = ChaCha8Rng::seed_from_u64(11);
     for turn in 0..TURNS {
         for nth in 0..dice.random_range(1..4) {
@@ -106,7 +101,7 @@ async fn a_leader_beside_another_writer_has_the_cells_of_every_row_whoever_commi
         }
         if turn == TURNS / 2 {
             // Another process leads from here on.
-            leader = desk.leader_of(&others).await;
+            leader = desk.leader().await;
             std::mem::swap(&mut ours, &mut others);
         }
     }
@@ -114,32 +109,79 @@ async fn a_leader_beside_another_writer_has_the_cells_of_every_row_whoever_commi
     desk.holds().await;
 }
 
+/// Files of a table's folder, in any of its folders, that end so.
+fn below(folder: &Path, ending: &str) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(below(&path, ending));
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.insert(path);
+        }
+    }
+    found
+}
+
+/// Puts the files of `records` out of sight while `step` goes on: whoever opens one fails.
+async fn unseen<T>(lake: &Path, step: impl Future<Output = T>) -> T {
+    let files = below(&lake.join("records"), ".parquet");
+    files.iter().for_each(|file| std::fs::rename(file, file.with_extension("hidden")).unwrap());
+    let done = step.await;
+    files.iter().for_each(|file| std::fs::rename(file.with_extension("hidden"), file).unwrap());
+    done
+}
+
+/// Takes what its newest commit says of cells out of the log of `records`, as if a former build had made it.
+fn says_nothing(lake: &Path) {
+    let entry = below(&lake.join("records/_delta_log"), ".json").pop_last().unwrap();
+    let mut said = false;
+    let text = std::fs::read_to_string(&entry).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        said |= line.get_mut("commitInfo").is_some_and(|info| info.as_object_mut().unwrap().remove("gridwatch").is_some());
+        format!("{line}\n")
+    });
+    let lines: String = lines.collect();
+    assert!(said, "{} says nothing of cells", entry.display());
+    std::fs::write(entry, lines).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_leader_committed_itself_is_not_read_back() {
+async fn cells_are_taken_as_whoever_committed_the_rows_prepared_them_and_computed_where_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path()).await;
     let (mut ours, mut others) = (desk.member().await, desk.member().await);
-    let mut leader = desk.leader_of(&ours).await;
+    let mut leader = desk.leader().await;
     let mut dice = ChaCha8Rng::seed_from_u64(12);
-    leader.step().await.unwrap();
-    desk.append(&call(&mut dice, 1)).await;
-    commit(&mut ours).await;
-    // Out of sight: whoever opens one of its own files fails.
-    let own = files(&desk.lake).await;
-    let hidden: Vec<_> = own.iter().map(|file| file.with_extension("hidden")).collect();
-    own.iter().zip(&hidden).for_each(|(file, hidden)| std::fs::rename(file, hidden).unwrap());
-    assert!(leader.step().await.unwrap().is_some());
-    own.iter().zip(&hidden).for_each(|(file, hidden)| std::fs::rename(hidden, file).unwrap());
+    for (nth, member) in (0..).zip([&mut ours, &mut others]) {
+        desk.append(&call(&mut dice, nth)).await;
+        commit(member).await;
+    }
+    assert!(unseen(&desk.lake, leader.step()).await.unwrap().is_some());
     desk.holds().await;
 
-    // The same of another's files is an error: they are read.
+    // Another leader goes on where the cells stand, without a row of what came before.
     desk.append(&call(&mut dice, 2)).await;
     commit(&mut others).await;
-    let theirs: Vec<_> = files(&desk.lake).await.into_iter().filter(|file| !own.contains(file)).collect();
-    assert!(!theirs.is_empty());
-    theirs.iter().for_each(|file| std::fs::rename(file, file.with_extension("hidden")).unwrap());
-    leader.step().await.unwrap_err();
-    theirs.iter().for_each(|file| std::fs::rename(file.with_extension("hidden"), file).unwrap());
+    let mut leader = desk.leader().await;
+    unseen(&desk.lake, leader.step()).await.unwrap();
+    desk.holds().await;
+
+    desk.append(&call(&mut dice, 3)).await;
+    commit(&mut ours).await;
+    says_nothing(&desk.lake);
+    unseen(&desk.lake, leader.step()).await.unwrap_err();
+    leader.step().await.unwrap();
+    desk.holds().await;
+
+    let before = below(&desk.lake.join("cells"), ".parquet");
+    desk.append(&call(&mut dice, 4)).await;
+    commit(&mut others).await;
+    let prepared = &below(&desk.lake.join("cells"), ".parquet") - &before;
+    assert!(!prepared.is_empty());
+    prepared.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    unseen(&desk.lake, leader.step()).await.unwrap_err();
     leader.step().await.unwrap();
     desk.holds().await;
 }

@@ -1,4 +1,4 @@
-//! One commit: files added, files removed and positions moved, together or not at all.
+//! One commit: files added, files removed and positions moved, together or not at all; and what it says to who follows the table.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,13 @@ use arrow::array::RecordBatch;
 use contract::clock::{Clock, SystemClock};
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitConflictError, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Remove, Transaction};
+use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use object_store::ObjectStoreExt as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::write::{NewFiles, Packing};
+use super::write::{LooseFiles, Packing};
 use super::{Table, spec_name, store_error};
 use crate::lake::compact::TARGET_BYTES;
 use crate::lake::{DataFile, LakeError, Positions};
@@ -18,56 +21,44 @@ use crate::lake::{DataFile, LakeError, Positions};
 /// seen to lose sixteen in a row.
 const COMMIT_ATTEMPTS: usize = 100;
 
+/// Under which name a commit's note stands in its `commitInfo`, where the format lets a writer say what it likes.
+const NOTE: &str = "gridwatch";
+
 /// What one commit does to a table.
 #[derive(Debug, Default)]
 pub struct Change {
     /// Rows to add; each batch has the table's columns.
     pub rows: Vec<RecordBatch>,
-    /// Files to add that are being written already.
-    pub files: Option<NewFiles>,
+    /// Files to add that are written already.
+    pub files: LooseFiles,
     /// Files that go.
     pub remove: Vec<DataFile>,
     /// Positions that move.
     pub positions: Positions,
-    /// False where the same rows only change files (compaction).
+    /// True where the same rows only change files (compaction).
     pub rearranges_only: bool,
-}
-
-/// What a commit came to.
-#[derive(Debug)]
-pub struct Committed {
-    /// The new version.
-    pub version: u64,
-    /// Paths of the files it added, below the table's folder.
-    pub files: Vec<String>,
+    /// What it says of its rows to who follows the table ([`Table::notes`]).
+    pub note: Option<serde_json::Value>,
 }
 
 impl Table {
-    /// Commits rows, removals and positions together.
+    /// Commits rows, removals and positions together; answers the new version.
     ///
     /// # Errors
     /// [`LakeError::Fenced`] or [`LakeError::Overtaken`] where another writer moved one of the positions, [`LakeError::Crowded`] where
     /// others committed all the time; otherwise the store's failure. Nothing is committed then.
-    pub async fn commit(&mut self, change: Change) -> Result<Committed, LakeError> {
+    pub async fn commit(&mut self, change: Change) -> Result<u64, LakeError> {
         let name = spec_name(&self.spec);
-        let failed = |source| store_error(&name, "write rows of", source);
         let packing = if change.rearranges_only { Packing::Close } else { Packing::Quick };
-        let mut actions = self.write(change.rows, packing).await.map_err(failed)?;
-        if let Some(files) = change.files {
-            actions.extend(files.finish().await.map_err(failed)?);
-        }
-        let mut files = Vec::with_capacity(actions.len());
-        for action in &mut actions {
-            if let Action::Add(add) = action {
-                add.data_change = !change.rearranges_only;
-                files.push(add.path.clone());
-            }
-        }
+        let written = self.write(change.rows, packing).await?;
+        let add = |add| Action::Add(Add { data_change: !change.rearranges_only, ..add });
+        let mut actions: Vec<_> = written.0.into_iter().chain(change.files.0).map(add).collect();
         actions.extend(change.remove.iter().map(|file| Action::Remove(self.removal(file, !change.rearranges_only))));
         self.fence(&change.positions).await?;
         let positions = change.positions.iter().map(|(name, version)| Transaction::new(name, *version)).collect();
         let properties = CommitProperties::default()
             .with_application_transactions(positions)
+            .with_metadata(change.note.map(|note| (NOTE.to_owned(), note)))
             .with_create_checkpoint(false)
             .with_max_retries(COMMIT_ATTEMPTS - 1);
         let partition_by = Some(self.spec.partition_columns.clone()).filter(|columns| !columns.is_empty());
@@ -98,7 +89,46 @@ impl Table {
         if !learned.map_err(|source| store_error(&name, "read back the commit to", source))? {
             self.known.clear();
         }
-        Ok(Committed { version: done.version(), files })
+        Ok(done.version())
+    }
+
+    /// What each commit after version `after` that changed rows says of them, oldest first, up to the version this handle stands at; `None`
+    /// where one says nothing, or cannot be read any more.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn notes<Note: DeserializeOwned>(&self, after: u64) -> Result<Option<Vec<Note>>, LakeError> {
+        let failed = |source| store_error(&spec_name(&self.spec), "read the log of", source);
+        let mut notes = Vec::new();
+        for version in after + 1..=self.version() {
+            let Some(entry) = self.entry(version).await.map_err(failed)? else { return Ok(None) };
+            match Entry::read(&entry) {
+                Entry { changes_rows: false, .. } => {}
+                Entry { note: Some(note), .. } => notes.push(note),
+                Entry { note: None, .. } => return Ok(None),
+            }
+        }
+        Ok(Some(notes))
+    }
+
+    /// Whether all of these files are there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn has(&self, files: &LooseFiles) -> Result<bool, LakeError> {
+        let store = self.table.log_store().object_store(None);
+        for file in &files.0 {
+            let found = match object_store::path::Path::parse(&file.path) {
+                Ok(path) => store.head(&path).await,
+                Err(error) => Err(error.into()),
+            };
+            match found {
+                Ok(_) => {}
+                Err(object_store::Error::NotFound { .. }) => return Ok(false),
+                Err(error) => return Err(store_error(&spec_name(&self.spec), "look for files of", error.into())),
+            }
+        }
+        Ok(true)
     }
 
     fn removal(&self, file: &DataFile, data_change: bool) -> Remove {
@@ -130,5 +160,76 @@ impl Table {
             }
         }
         Ok(())
+    }
+}
+
+/// An entry of a table's log, as far as who follows it wants to know.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry<Note> {
+    /// Whether rows came or went; false where they only changed files.
+    changes_rows: bool,
+    /// What it says of them; `None` too where it is not understood.
+    note: Option<Note>,
+}
+
+impl<Note: DeserializeOwned> Entry<Note> {
+    fn read(text: &[u8]) -> Self {
+        let mut entry = Self { changes_rows: false, note: None };
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let Ok(Line { commit_info, add, remove }) = serde_json::from_slice(line) else {
+                // For all we know it does.
+                entry.changes_rows = true;
+                continue;
+            };
+            entry.changes_rows |= [add, remove].into_iter().flatten().any(|file| file.data_change);
+            let note = commit_info.and_then(|mut info| info.remove(NOTE));
+            entry.note = entry.note.or_else(|| serde_json::from_value(note?).ok());
+        }
+        entry
+    }
+}
+
+/// A line of it: one of these, or something else.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    commit_info: Option<serde_json::Map<String, serde_json::Value>>,
+    add: Option<FileChange>,
+    remove: Option<FileChange>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FileChange {
+    data_change: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_says_whether_rows_changed_and_what_was_noted_of_them() {
+        let read = |text: &str| {
+            let Entry { changes_rows, note } = Entry::<BTreeMap<String, u32>>::read(text.as_bytes());
+            (changes_rows, note.and_then(|note| note.get("calls").copied()))
+        };
+        let noted = r#"{"commitInfo":{"operation":"WRITE","gridwatch":{"calls":3}}}"#;
+        let added = r#"{"add":{"path":"a.parquet","dataChange":true,"stats":"{}"}}"#;
+        let merged = r#"{"add":{"path":"a.parquet","dataChange":false}}"#;
+        let gone = r#"{"remove":{"path":"a.parquet","dataChange":true}}"#;
+        let moved = r#"{"txn":{"appId":"calls/0","version":7}}"#;
+        for (lines, told) in [
+            (vec![noted, moved, added], (true, Some(3))),
+            (vec![moved, added], (true, None)),
+            (vec![r#"{"commitInfo":{"gridwatch":"other"}}"#, gone], (true, None)),
+            (vec![r#"{"commitInfo":{"operation":"OPTIMIZE"}}"#, merged], (false, None)),
+            (vec![moved, r#"{"domainMetadata":{}}"#], (false, None)),
+            (vec![noted, "{"], (true, Some(3))),
+        ] {
+            assert_eq!(read(&lines.join("\n")), told, "{lines:?}");
+        }
     }
 }

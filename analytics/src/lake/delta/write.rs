@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::partition;
-use deltalake_core::kernel::{Action, Add};
+use deltalake_core::kernel::Add;
 use deltalake_core::parquet::basic::{Compression, Encoding, ZstdLevel};
 use deltalake_core::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use deltalake_core::parquet::schema::types::ColumnPath;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter, WriteMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -30,14 +31,9 @@ impl Table {
         Writer { table: self.table.clone(), spec: self.spec.clone() }
     }
 
-    /// Writes rows into files; answers what adds them to the table.
-    pub(super) async fn write(&self, rows: Vec<RecordBatch>, packing: Packing) -> Result<Vec<Action>, DeltaTableError> {
-        if rows.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(Vec::new());
-        }
-        let mut files = NewFiles::begin(&self.table, &self.spec, packing)?;
-        files.add(rows).await;
-        files.finish().await
+    /// Writes rows into files.
+    pub(super) async fn write(&self, rows: Vec<RecordBatch>, packing: Packing) -> Result<LooseFiles, LakeError> {
+        write(&self.table, &self.spec, rows, packing).await
     }
 }
 
@@ -54,22 +50,54 @@ impl Writer {
     /// # Errors
     /// The table cannot be written by us.
     pub fn begin(&self) -> Result<NewFiles, LakeError> {
-        let failed = |source| store_error(&spec_name(&self.spec), "begin files of", source);
-        NewFiles::begin(&self.table, &self.spec, Packing::Quick).map_err(failed)
+        NewFiles::begin(&self.table, &self.spec, Packing::Quick)
+    }
+
+    /// Writes rows into files.
+    ///
+    /// # Errors
+    /// The store fails, or a batch has other columns than the table.
+    pub async fn write(&self, rows: Vec<RecordBatch>) -> Result<LooseFiles, LakeError> {
+        write(&self.table, &self.spec, rows, Packing::Quick).await
     }
 }
 
-/// Files on their way: rows are encoded while more of them are decided. Unless they are committed nothing of them stays.
+async fn write(table: &DeltaTable, spec: &TableSpec, rows: Vec<RecordBatch>, packing: Packing) -> Result<LooseFiles, LakeError> {
+    if rows.iter().all(|batch| batch.num_rows() == 0) {
+        return Ok(LooseFiles::default());
+    }
+    let mut files = NewFiles::begin(table, spec, packing)?;
+    files.add(rows).await;
+    files.finish().await
+}
+
+/// Files that are written and that no version of their table holds yet. Who commits them may be another process than the one that wrote
+/// them; where nobody does, they go with the files that crashes leave ([`Table::vacuum`]).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LooseFiles(pub(super) Vec<Add>);
+
+impl LooseFiles {
+    /// Takes in others.
+    pub fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+}
+
+/// Files on their way: rows are encoded while more of them are decided. Unless they are finished nothing of them stays.
 #[derive(Debug)]
 pub struct NewFiles {
+    /// Of the table: its name and folder.
+    table: (String, String),
     /// Rows, or that no more come.
     rows: mpsc::Sender<Option<Vec<RecordBatch>>>,
     written: JoinHandle<Result<Vec<Add>, DeltaTableError>>,
 }
 
 impl NewFiles {
-    fn begin(table: &DeltaTable, spec: &TableSpec, packing: Packing) -> Result<Self, DeltaTableError> {
-        let mut writer = RecordBatchWriter::for_table(table)?.with_writer_properties(writer_properties(spec, packing));
+    fn begin(table: &DeltaTable, spec: &TableSpec, packing: Packing) -> Result<Self, LakeError> {
+        let failed = |source| store_error(&spec_name(spec), "begin files of", source);
+        let mut writer = RecordBatchWriter::for_table(table).map_err(failed)?.with_writer_properties(writer_properties(spec, packing));
         let names = spec.partition_columns.clone();
         let (rows, mut given) = mpsc::channel(PIECES_WAITING);
         let writing = async move {
@@ -85,20 +113,23 @@ impl NewFiles {
         // used them before.
         let runtime = Handle::current();
         let written = spawn_blocking(move || runtime.block_on(writing));
-        Ok(Self { rows, written })
+        Ok(Self { table: spec_name(spec), rows, written })
     }
 
-    /// Adds rows; each batch has the table's columns. What goes wrong with them is told when the files are committed.
+    /// Adds rows; each batch has the table's columns. What goes wrong with them is told when the files are finished.
     pub async fn add(&mut self, rows: Vec<RecordBatch>) {
         // Not taken where encoding has failed.
         drop(self.rows.send(Some(rows)).await);
     }
 
-    /// What adds the files to the table.
-    pub(super) async fn finish(self) -> Result<Vec<Action>, DeltaTableError> {
+    /// Waits until all rows are written.
+    ///
+    /// # Errors
+    /// The store fails, or a batch has other columns than the table.
+    pub async fn finish(self) -> Result<LooseFiles, LakeError> {
         drop(self.rows.send(None).await);
-        let added = self.written.await.map_err(|error| DeltaTableError::generic(error.to_string()))??;
-        Ok(added.into_iter().map(Action::Add).collect())
+        let written = self.written.await.map_err(|error| DeltaTableError::generic(error.to_string())).flatten();
+        written.map(LooseFiles).map_err(|source| store_error(&self.table, "write rows of", source))
     }
 }
 
