@@ -33,6 +33,10 @@ const SOONER: u32 = 10;
 /// Longest rest of all jobs after a run, which is as long as the run was: fourteen in a row would be seconds in which little else is done,
 /// and after one that searches for many seconds the others have waited enough.
 const REST_MAX: Duration = Duration::from_secs(2);
+/// While the stream is behind, the least rest before a run: who has caught up sooner did better without. And how many times as long as the last
+/// run it is: a growing lake makes jobs longer, and by the clock alone they would take ever more of the machine from the stream.
+const REST_BEHIND_MIN: Duration = Duration::from_secs(10);
+const REST_BEHIND: u32 = 10;
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +203,8 @@ impl Scheduler {
         self
     }
 
-    /// The same, which leaves the machine to the stream while that is behind: then a job runs every two seconds at most.
+    /// The same, which leaves the machine to the stream while that is behind: then jobs run in less than a tenth of the time, and ten
+    /// seconds lie between them at least.
     #[must_use]
     pub fn yielding(mut self, behind: watch::Receiver<bool>) -> Self {
         self.behind = Some(behind);
@@ -213,6 +218,7 @@ impl Scheduler {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
+        let mut took = Duration::ZERO;
         loop {
             tokio::select! {
                 () = &mut stop => return,
@@ -221,14 +227,14 @@ impl Scheduler {
             loop {
                 tokio::select! {
                     () = &mut stop => return,
-                    () = self.give_way() => {}
+                    () = self.give_way(took) => {}
                 }
                 let began = Instant::now();
-                let rest = match self.most_overdue() {
+                took = match self.most_overdue() {
                     Ok(None) => break,
                     Ok(Some(index)) => {
                         self.attempt(index).await;
-                        began.elapsed().min(REST_MAX)
+                        began.elapsed()
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not read the cut; jobs wait");
@@ -237,15 +243,16 @@ impl Scheduler {
                 };
                 tokio::select! {
                     () = &mut stop => return,
-                    () = sleep(rest) => {}
+                    () = sleep(took.min(REST_MAX)) => {}
                 }
             }
         }
     }
 
-    async fn give_way(&mut self) {
+    /// Rests while the stream is behind, by what the last run took.
+    async fn give_way(&mut self, took: Duration) {
         if let Some(behind) = &mut self.behind {
-            caught_up(behind, REST_MAX).await;
+            caught_up(behind, REST_BEHIND_MIN.max(took * REST_BEHIND)).await;
         }
     }
 
