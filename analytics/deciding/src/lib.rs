@@ -6,6 +6,7 @@
 
 mod columns;
 mod fingerprint;
+mod memory;
 mod names;
 pub mod parts;
 mod reading;

@@ -5,15 +5,15 @@
 //! how far behind the watermark ids are remembered. A feed's lateness never exceeds its horizon, so an event old enough to have
 //! been forgotten is late before anybody could ask whether it is a repeat.
 //!
-//! What is remembered of an event takes 48 bytes, because names are numbers here ([`Name`]).
+//! What is remembered of an event takes some sixty bytes, because names are numbers here ([`Name`]).
 
 use std::hash::{BuildHasher, RandomState};
 
 use contract::grids::GridSet;
 use contract::{DeliveryRules, Disposition};
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
+use crate::memory::{Known, Memory};
 pub use crate::names::{Name, Names};
 
 /// Where an accepted event counts in `cells`, by the names of a partition.
@@ -77,7 +77,7 @@ const NAMES_KEPT: usize = 65_536;
 
 #[derive(Debug, Default)]
 struct SourceState {
-    seen: HashMap<Id, Seen>,
+    memory: Memory,
     watermark: Option<i64>,
     horizon_micros: Option<i64>,
     forgotten_below: Option<i64>,
@@ -98,7 +98,7 @@ impl SourceState {
         let Some((below, horizon)) = self.floor().zip(self.horizon_micros) else { return };
         if self.forgotten_below.is_none_or(|before| below.saturating_sub(before) > horizon / 10) {
             self.forgotten_below = Some(below);
-            self.seen.retain(|_, seen| seen.occurred_at >= below);
+            self.memory.retain(|seen| seen.occurred_at >= below);
         }
     }
 }
@@ -160,9 +160,8 @@ impl PartitionState {
         // What lies behind the horizon counts as forgotten, whether or not a sweep has dropped it yet.
         let floor = source.floor();
         let mut next = Seen { body_hash: event.body_hash, occurred_at: event.occurred_at, revision: 0, cell: event.cell };
-        let leaves = match source.seen.entry(event.id) {
-            Entry::Occupied(mut entry) if floor.is_none_or(|floor| entry.get().occurred_at >= floor) => {
-                let seen = entry.get_mut();
+        let leaves = match source.memory.known(event.id) {
+            Known::Seen(seen) if floor.is_none_or(|floor| seen.occurred_at >= floor) => {
                 if seen.body_hash == event.body_hash || seen.body_hash == formerly() {
                     return Decision { disposition: Disposition::Duplicate, revision: seen.revision, leaves: None };
                 }
@@ -170,8 +169,12 @@ impl PartitionState {
                 Some(std::mem::replace(seen, next).cell)
             }
             _ if beyond(event.rules.lateness_seconds) => return late,
-            entry => {
-                entry.insert(next);
+            Known::Seen(forgotten) => {
+                *forgotten = next;
+                None
+            }
+            Known::New(room) => {
+                room.fill(next);
                 None
             }
         };
@@ -184,9 +187,10 @@ impl PartitionState {
         let id = self.id(event_id);
         let source = self.sources.entry(source).or_default();
         source.advance(seen.occurred_at);
-        let entry = source.seen.entry(id).or_insert(seen);
-        if entry.revision < seen.revision {
-            *entry = seen;
+        match source.memory.known(id) {
+            Known::Seen(known) if known.revision < seen.revision => *known = seen,
+            Known::Seen(_) => {}
+            Known::New(room) => room.fill(seen),
         }
     }
 
@@ -207,7 +211,7 @@ impl PartitionState {
         let names = &mut self.names;
         let mut anew = |name: Name| names.name(before.text(name));
         let of_source = |(name, mut source): (Name, SourceState)| {
-            for seen in source.seen.values_mut() {
+            for seen in source.memory.seen_mut() {
                 seen.cell.grid = seen.cell.grid.map(&mut anew);
                 seen.cell.category = seen.cell.category.map(&mut anew);
             }
@@ -223,13 +227,13 @@ impl PartitionState {
 
     /// How many ids are remembered.
     pub fn remembered(&self) -> usize {
-        self.sources.values().map(|source| source.seen.len()).sum()
+        self.sources.values().map(|source| source.memory.len()).sum()
     }
 
     /// How many of these ids a source has remembered. Asked of many at once it brings what is known of them near while it waits for none;
     /// asked one by one each waits for memory.
     pub(crate) fn known(&self, ids: impl Iterator<Item = (Name, Id)>) -> usize {
-        ids.filter(|(source, id)| self.sources.get(source).is_some_and(|source| source.seen.contains_key(id))).count()
+        ids.filter(|(source, id)| self.sources.get(source).is_some_and(|source| source.memory.knows(*id))).count()
     }
 
     /// An id as it is remembered here; another partition has other numbers for it.
