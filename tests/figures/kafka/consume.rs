@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use contract::log::kafka::{KafkaOptions, raw};
 
-use super::peer;
+use super::peer::Peer;
 use super::{CALLS, City, PARTITIONS};
 use crate::kafka_rig::Rig;
 use crate::roles::{Deployment, Role};
@@ -127,7 +127,7 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
     let events = raw::consume(&options, CALLS, PARTITIONS).unwrap().records;
     let (mut raw_wall, mut raw_core) = (Spread::default(), Spread::default());
     let mut members: [Measured; 3] = Default::default();
-    let mut fenced = 0.0;
+    let (mut fenced, mut peer) = (0.0, Peer::find());
     for pair in 1..=pace.kafka_pairs {
         let watch = Watch::start(&[std::process::id()]);
         assert_eq!(raw::consume(&options, CALLS, PARTITIONS).unwrap().records, events);
@@ -142,9 +142,12 @@ pub(super) fn figures(rig: &Rig, city: &City, pace: Pace) -> Vec<Figure> {
             );
             fenced += run.fenced;
             measured.push(&run, events);
+            if count == 1 {
+                peer.commits(rig, events, pair, run.steady.events / run.steady.processor);
+            }
         }
     }
-    let peer = peer::tumble(rig, events);
+    peer.keeps_nothing(rig, events);
     let [one, two, three] = &members;
     let steady = |measured: &Measured| measured.steady_wall.median() / one.steady_wall.median();
     let mut figures = vec![
