@@ -12,22 +12,28 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
-use contract::Kind;
 use contract::schema::time_type;
+use contract::{Kind, Offsets};
 use deciding::parts::{CellParts, Part};
 use deciding::rows::{month_of, voices};
 use deciding::state::{Cell, Name};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::consume::ConsumeError;
+use crate::consume::{ConsumeError, positions};
 use crate::lake::delta::{LooseFiles, Writer};
-use crate::lake::{TableSpec, Written};
+use crate::lake::{Positions, TableSpec, Written};
 
 pub mod missing;
 
 /// Position under which a commit of `cells` names the version of `records` it covers.
 pub const RECORDS_VERSION: &str = "records";
+
+/// Positions of a commit of `cells` that covers a version of `records`, which reached these offsets.
+pub fn covering(version: u64, reached: &Offsets) -> Positions {
+    let version = (RECORDS_VERSION.to_owned(), version.cast_signed());
+    positions(reached).into_iter().chain([version]).collect()
+}
 
 /// Columns of the stored parts.
 pub fn schema() -> SchemaRef {

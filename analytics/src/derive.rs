@@ -88,8 +88,7 @@ impl Deriver {
         if self.watched != self.covered {
             self.advance_watermarks(&reached).await?;
         }
-        if !self.covered.covers(&reached) || self.covered.iter().count() != reached.iter().count() {
-            let newest = missing::catch_up(&self.records, &mut self.cells, &self.covered, &reached).await?;
+        if let Some(newest) = missing::catch_up(&self.records, &mut self.cells, &self.covered, &reached).await? {
             self.take_newest(newest, &reached);
             self.covered = reached;
         }

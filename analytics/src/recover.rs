@@ -74,13 +74,7 @@ fn text_at(column: &StringArray, row: usize) -> Option<&str> {
 /// # Errors
 /// The lake cannot be read or written.
 pub async fn cells(records: &Table, cells: &mut Table, covered: &Offsets, reached: &Offsets) -> Result<(), ConsumeError> {
-    let behind = !covered.covers(reached);
-    // A partition nobody has written yet stands in both tables too, or in none.
-    if !behind && covered.iter().count() == reached.iter().count() {
-        return Ok(());
-    }
-    missing::catch_up(records, cells, covered, reached).await?;
-    if behind {
+    if missing::catch_up(records, cells, covered, reached).await?.is_some() && !covered.covers(reached) {
         tracing::warn!("cells lagged behind records after a stop; caught up from the lake");
     }
     Ok(())

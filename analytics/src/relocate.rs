@@ -11,8 +11,8 @@ use arrow::datatypes::Int64Type;
 use contract::Offsets;
 use datafusion::prelude::SessionContext;
 
-use crate::cells::{self, RECORDS_VERSION, missing};
-use crate::consume::{ConsumeError, positions};
+use crate::cells::{self, missing};
+use crate::consume::ConsumeError;
 use crate::lake::Snapshot;
 use crate::lake::delta::{Change, Table};
 use crate::lake::scan::PinnedTable;
@@ -75,8 +75,7 @@ pub async fn rebuild_cells(records: &mut Table, cells: &mut Table, offsets: &Off
     let (times, covered) = (records.position(LOCATED).await?, cells.position(LOCATED).await?);
     let Some(times) = times.filter(|times| Some(*times) != covered) else { return Ok(()) };
     let parts = missing::computed(&recover::session(records)?, &Offsets::default(), offsets).await?.parts;
-    let mut positions = positions(offsets);
-    positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
+    let mut positions = cells::covering(records.version(), offsets);
     positions.insert(LOCATED.to_owned(), times);
     cells.refresh(None).await?;
     let remove = cells.snapshot()?.files.to_vec();

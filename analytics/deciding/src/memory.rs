@@ -1,7 +1,7 @@
 //! What is remembered of a source's events, by id.
 //!
 //! There are millions of ids, nearly all of which come once, so what counts is how much memory a new one touches: eight bytes of a table,
-//! found by a part of the id, and the end of a row of blocks, where all that is remembered lies. Neither block nor row is moved when
+//! found by a part of the id, and the end of a row of blocks, where all that is remembered lies. A full block is not moved when
 //! there are more; of a table of everything all pages were new each time it grew.
 
 use hashbrown::HashTable;

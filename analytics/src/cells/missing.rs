@@ -10,8 +10,8 @@ use deciding::parts::{CellParts, Part};
 use deciding::rows::hour_of;
 use deciding::state::{Cell, Names};
 
-use super::{Newest, Prepared, RECORDS_VERSION, later};
-use crate::consume::{ConsumeError, positions};
+use super::{Newest, Prepared, RECORDS_VERSION, covering, later};
+use crate::consume::ConsumeError;
 use crate::lake::delta::{Change, Table};
 use crate::recover;
 
@@ -25,21 +25,24 @@ pub struct Missing {
 }
 
 /// Brings `cells` to where `records` stands, `reached`: adds what was prepared with the rows it does not cover yet, or reads those where
-/// one of their commits prepared nothing (a former build's) or its files are gone.
+/// one of their commits prepared nothing (a former build's) or its files are gone. Answers how new those rows are, `None` where it covers all.
 ///
 /// # Errors
 /// The lake cannot be read or written; another process derives too.
-pub async fn catch_up(records: &Table, cells: &mut Table, covered: &Offsets, reached: &Offsets) -> Result<Newest, ConsumeError> {
-    let mut positions = positions(reached);
-    positions.insert(RECORDS_VERSION.to_owned(), records.version().cast_signed());
+pub async fn catch_up(records: &Table, cells: &mut Table, covered: &Offsets, reached: &Offsets) -> Result<Option<Newest>, ConsumeError> {
+    // A partition nobody has written yet stands in both tables too, or in none.
+    if covered.covers(reached) && covered.iter().count() == reached.iter().count() {
+        return Ok(None);
+    }
+    let positions = covering(records.version(), reached);
     if let Some(Prepared { files, newest }) = prepared(records, cells).await? {
         cells.commit(Change { files, positions, ..Change::default() }).await?;
-        return Ok(newest);
+        return Ok(Some(newest));
     }
     tracing::debug!(version = records.version(), "cells are computed from rows");
     let Missing { parts, newest } = computed(&recover::session(records)?, covered, reached).await?;
     cells.commit(Change { rows: vec![super::batch(&[parts])], positions, ..Change::default() }).await?;
-    Ok(newest)
+    Ok(Some(newest))
 }
 
 /// What was prepared with all rows that `cells` does not cover; `None` where something is missing.

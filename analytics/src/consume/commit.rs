@@ -20,16 +20,15 @@ pub(super) async fn commit(
     skipped: &mut Offsets,
 ) -> Result<(u64, Vec<Tally>), ConsumeError> {
     let Pending { decided, files, records: count, offsets: reached, skipped: skips, .. } = batch;
-    let mut positions = positions(&reached);
     let (parts, tallies): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
     let skips_moved = skips.iter().map(|(partition, count)| (skipped_name(partition), count.cast_signed()));
-    let moved = positions.clone().into_iter().chain(skips_moved).collect();
+    let moved = positions(&reached).into_iter().chain(skips_moved).collect();
     let (rows, parts) = tokio::join!(files.finish(), cells::prepare(cells_writer, parts));
     let (rows, prepared) = (rows?, Prepared { files: parts?, newest: newest(&tallies) });
     let change = Change { files: rows, positions: moved, note: Some(prepared.note()), ..Change::default() };
     let version = records.commit(change).await?;
     if let Some(cells) = cells {
-        positions.insert(cells::RECORDS_VERSION.to_owned(), version.cast_signed());
+        let positions = cells::covering(version, &reached);
         cells.commit(Change { files: prepared.files, positions, ..Change::default() }).await?;
     }
     for (moved, by) in [(&mut *offsets, &reached), (skipped, &skips)] {

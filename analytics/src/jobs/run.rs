@@ -252,7 +252,7 @@ impl Scheduler {
     /// Rests while the stream is behind, by what the last run took.
     async fn give_way(&mut self, took: Duration) {
         if let Some(behind) = &mut self.behind {
-            caught_up(behind, REST_BEHIND_MIN.max(took * REST_BEHIND)).await;
+            caught_up(behind, rest_behind(took)).await;
         }
     }
 
@@ -331,6 +331,11 @@ impl Scheduler {
     }
 }
 
+/// How long jobs rest while the stream is behind, after a run that took so long.
+fn rest_behind(took: Duration) -> Duration {
+    REST_BEHIND_MIN.max(took * REST_BEHIND)
+}
+
 /// Waits until the stream has caught up, at most so long.
 async fn caught_up(behind: &mut watch::Receiver<bool>, most: Duration) {
     drop(timeout(most, behind.wait_for(|behind| !behind)).await);
@@ -378,6 +383,12 @@ mod tests {
         let next_day = noon() + TimeDelta::days(1);
         let due = |ran: i64| scheduled("1h", Some(ran)).overdue(noon(), next_day, 2).is_some();
         assert!(due(10) && !due(9), "ten times the second it took");
+    }
+
+    #[test]
+    fn while_the_stream_is_behind_jobs_have_less_than_a_tenth_of_the_time() {
+        let seconds = |took: u64| rest_behind(Duration::from_secs(took)).as_secs();
+        assert_eq!([0, 1, 3, 60].map(seconds), [10, 10, 30, 600]);
     }
 
     #[tokio::test]
