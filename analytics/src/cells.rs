@@ -65,10 +65,10 @@ pub fn spec(lake: &Path) -> TableSpec {
 
 /// How the columns of `cells` are written: there are nearly as many rows as events.
 fn written() -> Vec<(&'static str, Written)> {
-    let near = ["hour", "events", "voices"].map(|column| (column, Written::Rising));
-    // Rows stand in the order of hours.
+    let sums = ["events", "voices"].map(|column| (column, Written::Plain));
     let names = ["grid_id", "category", "source", "kind"].map(|column| (column, Written::Names));
-    near.into_iter().chain(names).collect()
+    // Rows stand in the order of hours.
+    [("hour", Written::Rising)].into_iter().chain(sums).chain(names).collect()
 }
 
 /// A cell of a source, by its texts' names in the order of texts.

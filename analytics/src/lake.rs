@@ -65,8 +65,9 @@ pub struct TableSpec {
 /// How a column is written into its files. Any of them is read by every program that reads Parquet; what differs is what writing costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// A value seldom comes twice: without a dictionary, which would hold them all once more.
-    Distinct,
+    /// As it is: a dictionary would hold values that seldom come twice all once more, and looks each up that packing leaves little of anyway,
+    /// because it is a number that hardly changes.
+    Plain,
     /// Mostly each a little above the one before, or the same: as differences, of which few bits are left.
     Rising,
     /// A few names in any order: without bounds, by which no file or page could be skipped.

@@ -35,7 +35,7 @@ fn written() -> Vec<(&'static str, Written)> {
     let of = |written: Written, columns: &[&'static str]| columns.iter().map(|column| (*column, written)).collect::<Vec<_>>();
     [
         of(Written::Rising, &["occurred_at", "ingested_at", "log_offset"]),
-        of(Written::Distinct, &["event_id", "case_id", "lon", "lat"]),
+        of(Written::Plain, &["event_id", "case_id", "lon", "lat", "log_partition", "revision"]),
         of(
             Written::Names,
             &[

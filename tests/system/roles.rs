@@ -110,13 +110,19 @@ impl Deployment {
 
     /// Where `records` stands with a partition.
     pub(crate) fn position(&self, partition: &str) -> u64 {
-        let entry = |version: u64| std::fs::read_to_string(self.data.join(format!("lake/records/_delta_log/{version:020}.json"))).unwrap();
+        let moved = |version| self.moves(version).into_iter().flatten().find_map(|(name, next)| (name == partition).then_some(next));
+        let Some(newest) = self.version() else { return 0 };
+        (0..=newest).rev().find_map(moved).unwrap_or_default()
+    }
+
+    /// The positions that a version of `records` moved; `None` where there is none such.
+    pub(crate) fn moves(&self, version: u64) -> Option<Vec<(String, u64)>> {
+        let entry = std::fs::read_to_string(self.data.join(format!("lake/records/_delta_log/{version:020}.json"))).ok()?;
         let moved = |line: &str| {
             let txn = serde_json::from_str::<serde_json::Value>(line).unwrap()["txn"].take();
-            (txn["appId"] == partition).then(|| txn["version"].as_u64().unwrap())
+            Some((txn["appId"].as_str()?.to_owned(), txn["version"].as_u64()?))
         };
-        let Some(newest) = self.version() else { return 0 };
-        (0..=newest).rev().find_map(|version| entry(version).lines().find_map(moved)).unwrap_or_default()
+        Some(entry.lines().filter_map(moved).collect())
     }
 
     /// Newest version of `records`.

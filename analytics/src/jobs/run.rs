@@ -28,7 +28,8 @@ const ROWS_MAX: usize = 1_000_000;
 
 /// A jump of the city's clock after which a job runs before its time.
 const JUMP: TimeDelta = TimeDelta::hours(1);
-/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream.
+/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream. And how much later
+/// where that run failed: what failed by its rows or its query will fail again, and takes as long.
 const SOONER: u32 = 10;
 /// Longest rest of all jobs after a run, which is as long as the run was: fourteen in a row would be seconds in which little else is done,
 /// and after one that searches for many seconds the others have waited enough.
@@ -142,6 +143,8 @@ struct Scheduled {
     ran_as_of: Option<DateTime<Utc>>,
     ran_version: Option<u64>,
     took: Duration,
+    /// Whether its last run failed.
+    failed: bool,
 }
 
 impl Scheduled {
@@ -151,7 +154,9 @@ impl Scheduled {
         let waited = self.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
         // While history is taken in, what a job said a moment ago is of another day.
         let outdated = self.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-        let due = waited >= schedule || (outdated && waited >= self.took * SOONER);
+        let rested = waited >= self.took * SOONER;
+        // After a failure not sooner than its next time, however far the clock jumps.
+        let due = if self.failed { waited >= schedule && rested } else { waited >= schedule || (outdated && rested) };
         let news = self.ran_version != Some(version) || self.job.definition.idle;
         (due && news).then(|| waited.as_secs_f64() / schedule.as_secs_f64())
     }
@@ -182,6 +187,7 @@ impl Scheduler {
             ran_as_of: None,
             ran_version: None,
             took: Duration::ZERO,
+            failed: false,
         };
         let jobs = jobs.into_iter().map(scheduled).collect();
         Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, behind: None }
@@ -211,8 +217,8 @@ impl Scheduler {
         self
     }
 
-    /// Runs what is due until `stop` resolves. A job that fails is logged, counted and tried again at its next time; the others
-    /// go on.
+    /// Runs what is due until `stop` resolves. A job that fails is logged, counted and tried again at its next time, or later
+    /// where it took long; the others go on.
     pub async fn run(&mut self, stop: impl Future<Output = ()>) {
         // A quarter of the shortest schedule a job can have, so a job starts at most that much late.
         let mut ticks = tokio::time::interval(Duration::from_millis(250));
@@ -268,8 +274,8 @@ impl Scheduler {
         let now = self.clock.now();
         if let Err(error) = self.run_one(index, now).await {
             let scheduled = &mut self.jobs[index];
-            // Not sooner than its next time, however far the clock jumps.
-            (scheduled.ran_at, scheduled.took) = (Some(now), scheduled.job.definition.schedule);
+            scheduled.ran_at = Some(now);
+            (scheduled.took, scheduled.failed) = ((self.clock.now() - now).to_std().unwrap_or_default(), true);
             self.metrics.job_failed(&scheduled.job.name, &error);
         }
     }
@@ -307,7 +313,7 @@ impl Scheduler {
         scheduled.gauges.show(&answer, now);
         published?;
         (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
-        scheduled.took = (self.clock.now() - now).to_std().unwrap_or_default();
+        (scheduled.took, scheduled.failed) = ((self.clock.now() - now).to_std().unwrap_or_default(), false);
         self.metrics.job_ran(&scheduled.job.name, as_of, scheduled.took);
         Ok(())
     }
@@ -353,7 +359,7 @@ mod tests {
         let job = crate::jobs::define("job", &definition, "SELECT 1").unwrap();
         let ran_at = ran.map(|seconds| noon() - TimeDelta::seconds(seconds));
         let (gauges, ran_version, took) = (Gauges::new(&job.name, &[]), ran.map(|_| 1), Duration::from_secs(1));
-        Scheduled { job, gauges, writer: None, publication: None, ran_at, ran_as_of: ran_at, ran_version, took }
+        Scheduled { job, gauges, writer: None, publication: None, ran_at, ran_as_of: ran_at, ran_version, took, failed: false }
     }
 
     fn noon() -> DateTime<Utc> {
@@ -383,6 +389,17 @@ mod tests {
         let next_day = noon() + TimeDelta::days(1);
         let due = |ran: i64| scheduled("1h", Some(ran)).overdue(noon(), next_day, 2).is_some();
         assert!(due(10) && !due(9), "ten times the second it took");
+    }
+
+    #[test]
+    fn a_job_that_failed_is_tried_again_at_its_next_time_and_not_before_it_rested_by_what_it_took() {
+        let due = |schedule: &str, ran: i64, as_of: DateTime<Utc>| {
+            let failed = Scheduled { failed: true, ..scheduled(schedule, Some(ran)) };
+            failed.overdue(noon(), as_of, 2).is_some()
+        };
+        assert!(!due("1s", 9, noon()) && due("1s", 10, noon()), "ten times the second it took");
+        let next_day = noon() + TimeDelta::days(1);
+        assert!(!due("1h", 3599, next_day) && due("1h", 3600, next_day));
     }
 
     #[test]

@@ -10,12 +10,12 @@ use arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use object_store::ObjectStoreExt as _;
-use serde::Deserialize;
 
 use super::{DataFile, LakeError, Snapshot, TableSpec};
 
 mod commit;
 mod create;
+mod entries;
 mod upkeep;
 mod write;
 
@@ -147,29 +147,6 @@ impl Table {
         Ok(found)
     }
 
-    /// Takes over the positions that the entries of the table's log from `first` to `last` move; false where they cannot be followed
-    /// (an entry is gone, or the handle went back) and what is known is to be read anew.
-    async fn learn(&mut self, first: u64, last: u64) -> Result<bool, DeltaTableError> {
-        for version in first..=last {
-            let Some(text) = self.entry(version).await? else { return Ok(false) };
-            for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"txn\"")) {
-                let moved: Moved = serde_json::from_slice(line)?;
-                self.known.insert(moved.txn.app_id, Some(moved.txn.version));
-            }
-        }
-        Ok(last + 1 >= first)
-    }
-
-    /// The entry of the table's log that made this version; `None` where it is gone.
-    async fn entry(&self, version: u64) -> Result<Option<bytes::Bytes>, DeltaTableError> {
-        let store = self.table.log_store();
-        let entry = store.log_path().clone().join(format!("{version:020}.json"));
-        match store.object_store(None).get(&entry).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            found => Ok(Some(found?.bytes().await?)),
-        }
-    }
-
     /// The files of the version this handle stands at.
     ///
     /// # Errors
@@ -206,19 +183,6 @@ impl Table {
         let state = self.table.snapshot().map_err(|source| store_error(&spec_name(&self.spec), "list the files of", source))?;
         Ok(state.log_data().iter().any(|file| file.stats().is_none_or(|statistics| exceeds(&statistics, column, value))))
     }
-}
-
-/// A line of the table's log that moves a position.
-#[derive(Debug, Deserialize)]
-struct Moved {
-    txn: Txn,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Txn {
-    app_id: String,
-    version: i64,
 }
 
 /// Whether a file may hold more than `value` in an integer column, by its statistics; a column of NULLs has no greatest value.

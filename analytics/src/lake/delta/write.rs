@@ -174,12 +174,14 @@ pub(super) enum Packing {
 }
 
 fn writer_properties(spec: &TableSpec, packing: Packing) -> WriterProperties {
-    let compression = match packing {
-        Packing::Quick => Compression::SNAPPY,
-        Packing::Close => Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")),
+    let (compression, bounds) = match packing {
+        // Of few files that are soon merged no reader skips much by more than the bounds the table's log says.
+        Packing::Quick => (Compression::SNAPPY, EnabledStatistics::None),
+        Packing::Close => (Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1")), EnabledStatistics::Page),
     };
     let packed = WriterProperties::builder()
         .set_compression(compression)
+        .set_statistics_enabled(bounds)
         // A page of the first version is put together once more before it is packed.
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_encoding(Encoding::PLAIN);
@@ -187,17 +189,22 @@ fn writer_properties(spec: &TableSpec, packing: Packing) -> WriterProperties {
         let path = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
         let properties = match written {
             Written::Names | Written::Opaque => properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
-            Written::Distinct | Written::Rising => properties,
+            Written::Plain | Written::Rising => properties,
         };
         match written {
             Written::Names => properties,
-            Written::Distinct | Written::Opaque => properties.set_column_dictionary_enabled(path, false),
+            Written::Plain | Written::Opaque => properties.set_column_dictionary_enabled(path, false),
             Written::Rising => {
                 properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
             }
         }
     };
-    spec.written.iter().fold(packed, column).build()
+    let bounded = |properties: WriterPropertiesBuilder, column: &String| match packing {
+        Packing::Quick => properties.set_column_statistics_enabled(ColumnPath::from(column.as_str()), EnabledStatistics::Chunk),
+        Packing::Close => properties,
+    };
+    let written = spec.written.iter().fold(packed, column);
+    spec.bounded_columns.iter().fold(written, bounded).build()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use fetched::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::errors::code;
-use super::queue::Queue;
+use super::queue::{Come, Queue};
 use super::reader_client::ReaderClient;
 use super::shared::Context;
 use crate::log::{Batch, LogError, Stored};
@@ -211,7 +212,7 @@ impl Reader {
         while self.taken.is_empty() || self.taken_bytes < bytes_max {
             match queue.poll() {
                 None => break,
-                Some(Ok(stored)) => {
+                Some(Come::Record(stored)) => {
                     if self.taken.is_empty() {
                         self.taken.reserve(self.given);
                     }
@@ -224,13 +225,13 @@ impl Reader {
                     self.taken_bytes += stored.record.bytes() + RECORD_OVERHEAD_BYTES;
                     self.taken.push(stored);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {
+                Some(Come::End(end)) => {
                     // The end came after everything that stood when the reader moved here, be it records or gaps.
                     self.settled = true;
-                    self.next = self.next.max(self.stood).max(position(&at));
+                    self.next = self.next.max(self.stood).max(end);
                 }
-                Some(Err(error)) if self.taken.is_empty() => return Err(error),
-                Some(Err(error)) => {
+                Some(Come::Failed(error)) if self.taken.is_empty() => return Err(error),
+                Some(Come::Failed(error)) => {
                     // What came before the error is good; the position is asked again after it.
                     warn!(topic = at.topic, partition = at.partition, %error, "reading was interrupted");
                     self.stands = false;
@@ -274,11 +275,11 @@ fn seek(
         Some(queue) => queue,
         None => {
             // Split before it is assigned: from the first record on nothing goes elsewhere.
-            let mut queue = consumer.split_partition_queue(topic, number).ok_or(KafkaError::Global(Code::UnknownPartition))?;
-            queue.set_nonempty_callback(move || signal.notify_one());
-            Queue::new(queue)
+            let messages = PartitionQueue::split(consumer, topic, number, move || signal.notify_one());
+            Queue::new(messages.ok_or(KafkaError::Global(Code::UnknownPartition))?)
         }
     };
+    queue.forget_taken();
     // A seek makes librdkafka drop at once what it had read ahead, so it is tried first, also where a caller that went away
     // left the partition assigned.
     match consumer.seek(topic, number, offset, patience) {
@@ -295,13 +296,4 @@ fn seek(
     queue.clear();
     consumer.incremental_assign(&list)?;
     Ok(queue)
-}
-
-/// Where librdkafka stands after what was taken from the queue, markers of transactions included; 0 where it does not say.
-fn position(at: &At<'_>) -> u64 {
-    let Ok(positions) = at.client.consumer.position() else { return 0 };
-    match positions.find_partition(at.topic, at.partition.cast_signed()).map(|found| found.offset()) {
-        Some(Offset::Offset(offset)) => offset.max(0).cast_unsigned(),
-        _ => 0,
-    }
 }
