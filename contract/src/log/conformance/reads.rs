@@ -27,6 +27,10 @@ pub(super) async fn following_next_meets_each_record_once(harness: &dyn Harness)
         let due = all.iter().find(|stored| stored.offset >= from);
         hold!(batch.records.first() == due, "a fetch from {from} answered {:?}, due was {due:?}", batch.records.first());
     }
+    // Back to the beginning, while a reader that reads ahead still holds most of what comes after the middle.
+    log.fetch(&topic, 0, all[all.len() / 2].offset, 1, LONG).await?;
+    let again = read_from(&*log, &topic, 0, first, 1 << 20).await?;
+    hold!(again == all, "from the first on again there were {} of {} records, or others", again.len(), all.len());
     Ok(())
 }
 
