@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::session::sql_instant;
 
+mod due;
 pub mod gauges;
 pub mod publish;
 pub mod results;

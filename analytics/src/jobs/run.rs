@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contract::clock::Clock;
 use contract::log::EventLog;
 use contract::schema::time_type;
@@ -14,6 +14,7 @@ use datafusion::error::DataFusionError;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::due::{LastRun, rest_behind};
 use super::gauges::Gauges;
 use super::publish::{Publication, PublishError};
 use super::results::ResultWriter;
@@ -26,18 +27,9 @@ use crate::session::{SessionError, World, Worlds};
 /// Most rows a job may answer: beyond it is a dump of events, not a metric.
 const ROWS_MAX: usize = 1_000_000;
 
-/// A jump of the city's clock after which a job runs before its time.
-const JUMP: TimeDelta = TimeDelta::hours(1);
-/// How much sooner: after this many times what its last run took, so that catching up leaves the machine to the stream. And how much later
-/// where that run failed: what failed by its rows or its query will fail again, and takes as long.
-const SOONER: u32 = 10;
 /// Longest rest of all jobs after a run, which is as long as the run was: fourteen in a row would be seconds in which little else is done,
 /// and after one that searches for many seconds the others have waited enough.
 const REST_MAX: Duration = Duration::from_secs(2);
-/// While the stream is behind, the least rest before a run: who has caught up sooner did better without. And how many times as long as the last
-/// run it is: a growing lake makes jobs longer, and by the clock alone they would take ever more of the machine from the stream.
-const REST_BEHIND_MIN: Duration = Duration::from_secs(10);
-const REST_BEHIND: u32 = 10;
 
 /// What went wrong while running a job.
 #[derive(Debug, thiserror::Error)]
@@ -139,27 +131,7 @@ struct Scheduled {
     gauges: Gauges,
     writer: Option<ResultWriter>,
     publication: Option<Publication>,
-    ran_at: Option<DateTime<Utc>>,
-    ran_as_of: Option<DateTime<Utc>>,
-    ran_version: Option<u64>,
-    took: Duration,
-    /// Whether its last run failed.
-    failed: bool,
-}
-
-impl Scheduled {
-    /// How often its schedule has gone by since it ran; `None` where it is not due, or a run would say the same again.
-    fn overdue(&self, now: DateTime<Utc>, as_of: DateTime<Utc>, version: u64) -> Option<f64> {
-        let schedule = self.job.definition.schedule;
-        let waited = self.ran_at.map_or(Duration::MAX, |at| (now - at).to_std().unwrap_or_default());
-        // While history is taken in, what a job said a moment ago is of another day.
-        let outdated = self.ran_as_of.is_none_or(|before| as_of - before >= JUMP);
-        let rested = waited >= self.took * SOONER;
-        // After a failure not sooner than its next time, however far the clock jumps.
-        let due = if self.failed { waited >= schedule && rested } else { waited >= schedule || (outdated && rested) };
-        let news = self.ran_version != Some(version) || self.job.definition.idle;
-        (due && news).then(|| waited.as_secs_f64() / schedule.as_secs_f64())
-    }
+    last: LastRun,
 }
 
 /// Runs every job on its schedule.
@@ -178,17 +150,8 @@ pub struct Scheduler {
 impl Scheduler {
     /// Over these jobs; their gauges are registered in `metrics`.
     pub fn new(worlds: Worlds, lake: &Path, clock: Arc<dyn Clock>, metrics: Metrics, jobs: Vec<Job>) -> Self {
-        let scheduled = |job: Job| Scheduled {
-            gauges: metrics.register_job(&job),
-            job,
-            writer: None,
-            publication: None,
-            ran_at: None,
-            ran_as_of: None,
-            ran_version: None,
-            took: Duration::ZERO,
-            failed: false,
-        };
+        let scheduled =
+            |job: Job| Scheduled { gauges: metrics.register_job(&job), job, writer: None, publication: None, last: LastRun::default() };
         let jobs = jobs.into_iter().map(scheduled).collect();
         Self { worlds, lake: lake.to_owned(), clock, metrics, jobs, log: None, behind: None }
     }
@@ -266,16 +229,16 @@ impl Scheduler {
     pub fn fall_silent(&mut self) {
         for scheduled in &mut self.jobs {
             scheduled.gauges.clear();
-            (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (None, None, None);
+            scheduled.last = LastRun::default();
         }
     }
 
     async fn attempt(&mut self, index: usize) {
         let now = self.clock.now();
         if let Err(error) = self.run_one(index, now).await {
+            let took = (self.clock.now() - now).to_std().unwrap_or_default();
             let scheduled = &mut self.jobs[index];
-            scheduled.ran_at = Some(now);
-            (scheduled.took, scheduled.failed) = ((self.clock.now() - now).to_std().unwrap_or_default(), true);
+            scheduled.last.failed(now, took);
             self.metrics.job_failed(&scheduled.job.name, &error);
         }
     }
@@ -296,7 +259,9 @@ impl Scheduler {
     fn most_overdue(&self) -> std::io::Result<Option<usize>> {
         let (now, cut) = (self.clock.now(), Cut::read(&self.lake)?.unwrap_or_default());
         let Some(as_of) = cut.as_of() else { return Ok(None) };
-        let overdue = |(index, scheduled): (usize, &Scheduled)| Some((scheduled.overdue(now, as_of, cut.records)?, index));
+        let overdue = |(index, scheduled): (usize, &Scheduled)| {
+            Some((scheduled.last.overdue(&scheduled.job.definition, now, (as_of, cut.records))?, index))
+        };
         let most = self.jobs.iter().enumerate().filter_map(overdue).max_by(|one, other| one.0.total_cmp(&other.0));
         Ok(most.map(|(_, index)| index))
     }
@@ -312,9 +277,9 @@ impl Scheduler {
         let scheduled = &mut self.jobs[index];
         scheduled.gauges.show(&answer, now);
         published?;
-        (scheduled.ran_at, scheduled.ran_as_of, scheduled.ran_version) = (Some(now), Some(as_of), Some(world.cut.records));
-        (scheduled.took, scheduled.failed) = ((self.clock.now() - now).to_std().unwrap_or_default(), false);
-        self.metrics.job_ran(&scheduled.job.name, as_of, scheduled.took);
+        let took = (self.clock.now() - now).to_std().unwrap_or_default();
+        scheduled.last.done(now, took, (as_of, world.cut.records));
+        self.metrics.job_ran(&scheduled.job.name, as_of, took);
         Ok(())
     }
 
@@ -337,11 +302,6 @@ impl Scheduler {
     }
 }
 
-/// How long jobs rest while the stream is behind, after a run that took so long.
-fn rest_behind(took: Duration) -> Duration {
-    REST_BEHIND_MIN.max(took * REST_BEHIND)
-}
-
 /// Waits until the stream has caught up, at most so long.
 async fn caught_up(behind: &mut watch::Receiver<bool>, most: Duration) {
     drop(timeout(most, behind.wait_for(|behind| !behind)).await);
@@ -352,61 +312,6 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-
-    /// A job of this schedule that last ran so many seconds before noon, at which it took one.
-    fn scheduled(schedule: &str, ran: Option<i64>) -> Scheduled {
-        let definition = format!("schedule = \"{schedule}\"\nwindow = \"-\"\nkey = []\nquestion = {{ en = \"?\", zh = \"?\" }}");
-        let job = crate::jobs::define("job", &definition, "SELECT 1").unwrap();
-        let ran_at = ran.map(|seconds| noon() - TimeDelta::seconds(seconds));
-        let (gauges, ran_version, took) = (Gauges::new(&job.name, &[]), ran.map(|_| 1), Duration::from_secs(1));
-        Scheduled { job, gauges, writer: None, publication: None, ran_at, ran_as_of: ran_at, ran_version, took, failed: false }
-    }
-
-    fn noon() -> DateTime<Utc> {
-        "2026-01-05T12:00:00Z".parse().unwrap()
-    }
-
-    #[test]
-    fn a_job_is_due_by_its_schedule_and_only_for_news() {
-        let due = |schedule: &str, ran: i64, version: u64| scheduled(schedule, Some(ran)).overdue(noon(), noon(), version).is_some();
-        assert!(due("10s", 10, 2) && !due("10s", 9, 2));
-        assert!(!due("10s", 60, 1), "the lake stands where it stood");
-        let mut idle = scheduled("10s", Some(60));
-        idle.job.definition.idle = true;
-        assert!(idle.overdue(noon(), noon(), 1).is_some(), "its answer changes with the clock");
-    }
-
-    #[test]
-    fn of_jobs_that_never_ran_the_most_frequent_comes_first_and_none_waits_for_ever() {
-        let overdue = |schedule: &str, ran: Option<i64>| scheduled(schedule, ran).overdue(noon(), noon(), 2).unwrap();
-        assert!(overdue("1s", None) > overdue("1h", None));
-        assert!(overdue("1h", None) > overdue("1s", Some(600)), "a job that never ran before one that did");
-        assert!(overdue("10s", Some(40)) > overdue("1s", Some(2)), "four schedules late before two");
-    }
-
-    #[test]
-    fn while_history_is_taken_in_a_job_runs_before_its_time_but_rests() {
-        let next_day = noon() + TimeDelta::days(1);
-        let due = |ran: i64| scheduled("1h", Some(ran)).overdue(noon(), next_day, 2).is_some();
-        assert!(due(10) && !due(9), "ten times the second it took");
-    }
-
-    #[test]
-    fn a_job_that_failed_is_tried_again_at_its_next_time_and_not_before_it_rested_by_what_it_took() {
-        let due = |schedule: &str, ran: i64, as_of: DateTime<Utc>| {
-            let failed = Scheduled { failed: true, ..scheduled(schedule, Some(ran)) };
-            failed.overdue(noon(), as_of, 2).is_some()
-        };
-        assert!(!due("1s", 9, noon()) && due("1s", 10, noon()), "ten times the second it took");
-        let next_day = noon() + TimeDelta::days(1);
-        assert!(!due("1h", 3599, next_day) && due("1h", 3600, next_day));
-    }
-
-    #[test]
-    fn while_the_stream_is_behind_jobs_have_less_than_a_tenth_of_the_time() {
-        let seconds = |took: u64| rest_behind(Duration::from_secs(took)).as_secs();
-        assert_eq!([0, 1, 3, 60].map(seconds), [10, 10, 30, 600]);
-    }
 
     #[tokio::test]
     async fn a_job_waits_for_a_stream_that_is_behind_but_not_for_ever() {

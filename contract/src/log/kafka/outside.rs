@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
@@ -25,7 +26,6 @@ use tracing::{debug, info, warn};
 
 use super::errors::{Cause, Sorted, code, sort};
 use super::options::{GroupOptions, KafkaOptions};
-use super::queue::headers;
 use super::shared::{Context, Role, Shared};
 use crate::Offsets;
 use crate::log::LogError;
@@ -396,4 +396,18 @@ impl Member {
         }
         *self.consumer.context().positions() = Positions::default();
     }
+}
+
+/// The headers; bytes that are no UTF-8 are replaced.
+fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    // The wrapper takes names for UTF-8 without asking; a name that is none must not end the process.
+    let read = |index| catch_unwind(AssertUnwindSafe(|| headers.get(index)));
+    (0..headers.count())
+        .map(|index| match read(index) {
+            Ok(header) => (header.key.to_owned(), text(header.value)),
+            Err(_) => (char::REPLACEMENT_CHARACTER.to_string(), String::new()),
+        })
+        .collect()
 }

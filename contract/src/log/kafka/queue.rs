@@ -1,12 +1,8 @@
 //! A partition's queue in librdkafka, and its messages as records. What is small is copied next to its neighbours; what is large stays
 //! in the answer of the broker it came in; of what is larger than a log takes only the beginning is kept, and the answer let go.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bytes::Bytes;
 use fetched::{Message, Next, PartitionQueue};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 
 use super::shared::Context;
 use crate::log::{RECORD_BYTES_MAX, Record, Stored};
@@ -27,15 +23,6 @@ pub(super) struct Queue {
     pieces: Pieces,
 }
 
-/// What comes next of a partition.
-#[derive(Debug)]
-pub(super) enum Come {
-    Record(Stored),
-    /// At the time there was no more below this offset.
-    End(u64),
-    Failed(KafkaError),
-}
-
 impl Queue {
     pub(super) fn new(messages: PartitionQueue<Context>) -> Self {
         Self { messages, pieces: Pieces::default() }
@@ -52,12 +39,8 @@ impl Queue {
     }
 
     /// The next record, if one has come. Outside producers may leave key and value out: then they are empty.
-    pub(super) fn poll(&mut self) -> Option<Come> {
-        Some(match self.messages.next()? {
-            Next::Message(message) => Come::Record(stored(message, &mut self.pieces)),
-            Next::End(offset) => Come::End(offset),
-            Next::Failed(error) => Come::Failed(error),
-        })
+    pub(super) fn poll(&mut self) -> Option<Next<Stored>> {
+        Some(self.messages.next()?.map(|message| stored(message, &mut self.pieces)))
     }
 }
 
@@ -87,18 +70,4 @@ fn beginning(value: &[u8]) -> &[u8] {
         Err(error) if error.error_len().is_none() => &most[..error.valid_up_to()],
         _ => most,
     }
-}
-
-/// The headers of a message of the client's safe wrapper; bytes that are no UTF-8 are replaced.
-pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-    // The wrapper takes names for UTF-8 without asking; a name that is none must not end the process.
-    let read = |index| catch_unwind(AssertUnwindSafe(|| headers.get(index)));
-    (0..headers.count())
-        .map(|index| match read(index) {
-            Ok(header) => (header.key.to_owned(), text(header.value)),
-            Err(_) => (char::REPLACEMENT_CHARACTER.to_string(), String::new()),
-        })
-        .collect()
 }

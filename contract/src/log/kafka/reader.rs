@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fetched::PartitionQueue;
+use fetched::{Next, PartitionQueue};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::errors::code;
-use super::queue::{Come, Queue};
+use super::queue::Queue;
 use super::reader_client::ReaderClient;
 use super::shared::Context;
 use crate::log::{Batch, LogError, Stored};
@@ -212,7 +212,7 @@ impl Reader {
         while self.taken.is_empty() || self.taken_bytes < bytes_max {
             match queue.poll() {
                 None => break,
-                Some(Come::Record(stored)) => {
+                Some(Next::Message(stored)) => {
                     if self.taken.is_empty() {
                         self.taken.reserve(self.given);
                     }
@@ -225,13 +225,13 @@ impl Reader {
                     self.taken_bytes += stored.record.bytes() + RECORD_OVERHEAD_BYTES;
                     self.taken.push(stored);
                 }
-                Some(Come::End(end)) => {
+                Some(Next::End(end)) => {
                     // The end came after everything that stood when the reader moved here, be it records or gaps.
                     self.settled = true;
                     self.next = self.next.max(self.stood).max(end);
                 }
-                Some(Come::Failed(error)) if self.taken.is_empty() => return Err(error),
-                Some(Come::Failed(error)) => {
+                Some(Next::Failed(error)) if self.taken.is_empty() => return Err(error),
+                Some(Next::Failed(error)) => {
                     // What came before the error is good; the position is asked again after it.
                     warn!(topic = at.topic, partition = at.partition, %error, "reading was interrupted");
                     self.stands = false;

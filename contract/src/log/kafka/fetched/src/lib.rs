@@ -30,13 +30,24 @@ type Nonempty = Box<dyn Fn() + Send + Sync>;
 
 /// What comes next of a partition.
 #[derive(Debug)]
-pub enum Next<'q, C: ConsumerContext + 'static> {
+pub enum Next<M> {
     /// A message.
-    Message(Message<'q, C>),
+    Message(M),
     /// Everything below this offset was fetched, and at the time there was no more.
     End(u64),
     /// The client could not go on.
     Failed(KafkaError),
+}
+
+impl<M> Next<M> {
+    /// The same with what is made of the message.
+    pub fn map<T>(self, make: impl FnOnce(M) -> T) -> Next<T> {
+        match self {
+            Self::Message(message) => Next::Message(make(message)),
+            Self::End(offset) => Next::End(offset),
+            Self::Failed(error) => Next::Failed(error),
+        }
+    }
 }
 
 /// The queue of a partition, apart from the client's own.
@@ -83,7 +94,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
 
     /// What comes next, if anything has come.
     #[expect(clippy::should_implement_trait, reason = "what is given borrows from the queue")]
-    pub fn next(&mut self) -> Option<Next<'_, C>> {
+    pub fn next(&mut self) -> Option<Next<Message<'_, C>>> {
         if self.taken.is_empty() {
             self.take();
         }
