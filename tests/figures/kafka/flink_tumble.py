@@ -3,7 +3,7 @@
 
 flink_tumble.py BROKERS JARS TOPIC PARTITIONS RECORDS_PER_PARTITION [RESULTS]
 
-JARS are the connector's and that of zstd, which the connector needs and does not bring, with colons between them.
+JARS are the connector's and that of LZ4, which the connector needs and does not bring, with colons between them.
 
 Reads so many records of each partition. The results go to topic RESULTS, exactly once, committed each second; without it they are kept
 nowhere and only summed up. Prints one JSON line: what it counted, wall time and processor time of the job. Mini-batches and object reuse

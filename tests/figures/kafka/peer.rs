@@ -137,10 +137,10 @@ impl Flink {
 
     /// Counts so many records of each partition; answers what it said of that.
     fn count(&self, rig: &Rig, records: u64, results: Option<&str>) -> serde_json::Value {
-        // Records are packed with zstd, which the connector cannot unpack by itself; the broker's own jars have it.
-        let of_zstd = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("zstd-jni"));
-        let zstd = std::fs::read_dir(rig.fact("jars")).unwrap().map(|entry| entry.unwrap().path()).find(of_zstd).unwrap();
-        let (jars, partitions, began) = (format!("{}:{}", self.connector, zstd.display()), PARTITIONS.to_string(), Instant::now());
+        // Records are packed with LZ4, which the connector cannot unpack by itself; the broker's own jars have it.
+        let of_lz4 = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lz4-java"));
+        let lz4 = std::fs::read_dir(rig.fact("jars")).unwrap().map(|entry| entry.unwrap().path()).find(of_lz4).unwrap();
+        let (jars, partitions, began) = (format!("{}:{}", self.connector, lz4.display()), PARTITIONS.to_string(), Instant::now());
         if let Some(topic) = results {
             let arguments = ["--create", "--topic", topic, "--partitions", &partitions];
             let made = rig.tool("org.apache.kafka.tools.TopicCommand", &arguments).stdout(Stdio::null()).status();

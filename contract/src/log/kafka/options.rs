@@ -211,7 +211,8 @@ impl KafkaOptions {
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            .set("compression.type", "zstd")
+            // Unpacked in a third of zstd's time, by everybody who reads; takes twice its room.
+            .set("compression.type", "lz4")
             // Partitions are given with each record; this is the same rule, for whoever reads the settings.
             .set("partitioner", "murmur2_random")
             .set("linger.ms", millis(self.linger))
