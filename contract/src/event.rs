@@ -177,15 +177,33 @@ impl Event {
 }
 
 impl<'a> Event<Text<'a>> {
-    /// As [`Event::from_json`], for an event that is sent on at once: its texts are not copied, and it is not moved about.
+    /// As [`Event::from_json`], for an event that is sent on at once: its texts are not copied, and it is filled where it stands, whatever it
+    /// was before. Five hundred bytes and the room of attributes for each event cost as much as reading some of its fields. After an error
+    /// it means nothing.
     ///
     /// # Errors
     /// As [`Event::from_json`].
-    pub fn from_json_in_place(bytes: &'a [u8], now: DateTime<Utc>) -> Result<Box<Self>, InvalidEvent> {
-        let Some(event) = plain::read(bytes) else { return Self::read(bytes, now).map(Box::new) };
-        // A plain text holds no control character.
-        event.check::<false>(now)?;
-        Ok(event)
+    pub fn refill(&mut self, bytes: &'a [u8], now: DateTime<Utc>) -> Result<(), InvalidEvent> {
+        self.clear();
+        if plain::read(bytes, self).is_some() {
+            // A plain text holds no control character.
+            return self.check::<false>(now);
+        }
+        *self = Self::read(bytes, now)?;
+        Ok(())
+    }
+
+    /// Nothing is known of it, except by the room its attributes took.
+    fn clear(&mut self) {
+        let room = self.attributes.cleared();
+        *self = Self { attributes: Attributes::of(room), ..Self::default() };
+    }
+}
+
+impl Default for Event<Text<'_>> {
+    /// An event that is to be filled.
+    fn default() -> Self {
+        Self::new(Text::from(""), Text::from(""), Kind::CaseStep, DateTime::UNIX_EPOCH)
     }
 }
 
@@ -237,7 +255,8 @@ impl<S: AsRef<str>> Event<S> {
         for (field, text) in texts {
             check_text::<MAY_HOLD_NUL>(field, text.as_ref(), TEXT_BYTES_MAX)?;
         }
-        let ahead = (self.occurred_at - now).num_seconds();
+        // Nearly all are in the past, which is seen sooner than by how much.
+        let ahead = if self.occurred_at > now { (self.occurred_at - now).num_seconds() } else { 0 };
         if ahead > AHEAD_SECONDS_MAX {
             return Err(InvalidEvent::new(
                 "occurred_at",
@@ -306,7 +325,9 @@ fn holds_nul(text: &str) -> bool {
 /// Turns serde's sentence into field and reason by looking at the JSON once more; only refused records pay for it.
 fn explain(bytes: &[u8], error: &serde_json::Error) -> InvalidEvent {
     let detail = error.to_string();
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+    // What is no JSON is not read once more to learn that.
+    let json = if error.is_data() { serde_json::from_slice::<serde_json::Value>(bytes).ok() } else { None };
+    let Some(serde_json::Value::Object(fields)) = json else {
         return InvalidEvent::new("", Reason::BadJson, detail);
     };
     if detail.starts_with("unknown field") {

@@ -1,5 +1,6 @@
 //! Decided records as columns of [`contract::schema::record_schema`], a block of rows at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,7 +11,7 @@ use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
-use contract::{Event, Rejection, Text, TopicPartition, headers, schema};
+use contract::{Event, Kind, Rejection, Text, TopicPartition, headers, schema};
 
 use crate::names::Names;
 use crate::reading::{Payload, Row};
@@ -38,7 +39,8 @@ impl Columns {
     /// For so many rows of a partition, at most.
     pub(crate) fn new(partition: &TopicPartition, rows: usize) -> Self {
         let schema = schema::record_schema();
-        let columns = schema.fields().iter().map(|field| column(field.name(), partition)).collect();
+        // Most records are no refused ones, and room for those is asked for all the same.
+        let columns = schema.fields().iter().filter(|_| rows > 0).map(|field| column(field.name(), partition)).collect();
         Self { schema, columns, rows: 0, payload_bytes: 0, due: rows, done: Vec::new() }
     }
 
@@ -172,6 +174,18 @@ fn texts(of: impl for<'e> Fn(&'e Row<'_>, &'e Names) -> Option<&'e str> + 'stati
     })
 }
 
+/// A column of text that is mostly that of the row before: which of few it is says `of`.
+fn runs<K: PartialEq>(of: impl Fn(&Row<'_>) -> K + 'static, text: impl Fn(K) -> Option<&'static str> + 'static) -> Box<dyn Column> {
+    filled(StringBuilder::new(), move |builder, rows, _| {
+        for run in rows.chunk_by(|one, next| of(one) == of(next)) {
+            match text(of(&run[0])) {
+                Some(text) => builder.append_value_n(text, run.len()),
+                None => builder.append_nulls(run.len()),
+            }
+        }
+    })
+}
+
 /// A column of an event's field.
 fn field(of: impl for<'e> Fn(&'e Event<Text<'_>>) -> Option<&'e str> + 'static) -> Box<dyn Column> {
     texts(move |row, _| row.event().and_then(&of))
@@ -185,6 +199,11 @@ fn refused(of: impl for<'e> Fn(&'e Rejection) -> &'e str + 'static) -> Box<dyn C
 /// A column of numbers.
 fn numbers<T: ArrowPrimitiveType>(data_type: DataType, of: impl Fn(&Row<'_>) -> Option<T::Native> + 'static) -> Box<dyn Column> {
     filled(PrimitiveBuilder::<T>::new().with_data_type(data_type), move |builder, rows, _| {
+        // As with texts.
+        if rows.iter().all(|row| of(row).is_none()) {
+            builder.append_nulls(rows.len());
+            return;
+        }
         for row in rows {
             builder.append_option(of(row));
         }
@@ -204,7 +223,7 @@ fn column(name: &str, partition: &TopicPartition) -> Box<dyn Column> {
     match name {
         "event_id" => field(|event| Some(&event.event_id)),
         "source" => texts(|row, _| Some(row.source())),
-        "kind" => field(|event| Some(event.kind.as_str())),
+        "kind" => runs(|row| row.event().map(|event| event.kind), |kind| kind.map(Kind::as_str)),
         "occurred_at" => instants(|row| row.event().map(|event| event.occurred_at)),
         "received_at" => {
             instants(|row| row.event().map_or_else(|| row.rejection().map(|rejection| rejection.received_at), |event| event.received_at))
@@ -235,12 +254,12 @@ fn column(name: &str, partition: &TopicPartition) -> Box<dyn Column> {
         "mapping_version" => texts(|row, _| row.stored.record.header(headers::MAPPING_VERSION).filter(|version| !version.is_empty())),
         "revision" => numbers::<Int32Type>(DataType::Int32, |row| row.judgement().map(|judgement| judgement.revision)),
         "body_hash" => numbers::<Int64Type>(DataType::Int64, |row| row.judgement().map(|judgement| judgement.body_hash)),
-        "located_by" => texts(|row, _| row.judgement().and_then(|judgement| judgement.located_by)),
+        "located_by" => runs(|row| row.judgement().and_then(|judgement| judgement.located_by), |located_by| located_by),
         "reason" => refused(|rejection| rejection.reason.as_str()),
         "reason_field" => refused(|rejection| &rejection.field),
         "detail" => refused(|rejection| &rejection.detail),
         "payload" => Box::new(Payloads { builder: StringBuilder::new(), alone: None }),
-        "disposition" => texts(|row, _| Some(row.disposition().as_str())),
+        "disposition" => runs(|row| row.disposition(), |disposition| Some(disposition.as_str())),
         "month" => months(),
         other => unreachable!("column {other} is not of the record schema"),
     }
@@ -291,16 +310,31 @@ fn where_it_lies(bytes: &Bytes) -> StringArray {
 
 fn months() -> Box<dyn Column> {
     filled(StringBuilder::new(), |builder, rows, _| {
-        // Most rows are of the month of the one before, and writing one is slow.
-        let mut last = (None, "none".to_owned());
-        for at in rows.iter().map(|row| row.event().map(|event| event.occurred_at)) {
-            let month = at.map(|at| (at.year(), at.month()));
-            if month != last.0 {
-                last = (month, at.map_or_else(|| "none".to_owned(), month_of));
-            }
-            builder.append_value(&last.1);
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            // Most rows are of the month of the one before, and to know the month of one is slow.
+            let at = |row: &Row<'_>| row.event().map(|event| event.occurred_at);
+            let of_first = at(first).map(days_of_month);
+            let same = |row: &Row<'_>| match (at(row), &of_first) {
+                (Some(at), Some(days)) => days.contains(&day(at)),
+                (at, days) => at.is_none() && days.is_none(),
+            };
+            let (run, others) = rest.split_at(rest.iter().position(|row| !same(row)).unwrap_or(rest.len()));
+            builder.append_value_n(at(first).map_or_else(|| "none".to_owned(), month_of), run.len());
+            rest = others;
         }
     })
+}
+
+/// The day of an instant, UTC, from 1970 on.
+fn day(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(86_400)
+}
+
+/// The days of its month.
+fn days_of_month(at: DateTime<Utc>) -> Range<i64> {
+    let first = day(at) - i64::from(at.day0());
+    first..first + i64::from(at.num_days_in_month())
 }
 
 /// Month of an instant, UTC: the partition value.

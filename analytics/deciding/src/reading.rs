@@ -74,8 +74,15 @@ impl<'a> Payload<'a> {
 
 impl<'a> Row<'a> {
     /// Reads a record.
-    pub(crate) fn read(partition: &TopicPartition, stored: &'a Stored) -> Self {
-        Self { stored, outcome: read(partition, stored) }
+    pub(crate) fn read(partition: &TopicPartition, stored: &'a Stored, reading: &mut Reading<'a>) -> Self {
+        Self { stored, outcome: read(partition, stored, reading) }
+    }
+
+    /// Lets go of it.
+    pub(crate) fn spare(self, reading: &mut Reading<'a>) {
+        if let Outcome::Event(event, _) = self.outcome {
+            reading.spare.push(event);
+        }
     }
 
     pub(crate) fn event(&self) -> Option<&Event<Text<'a>>> {
@@ -119,6 +126,25 @@ impl<'a> Row<'a> {
     }
 }
 
+/// What reading keeps from record to record.
+#[derive(Default)]
+pub(crate) struct Reading<'a> {
+    /// Events that are not needed any more, for the memory they have.
+    #[expect(clippy::vec_box, reason = "an event is not moved about: that costs as much as reading some of its fields")]
+    spare: Vec<Box<Event<Text<'a>>>>,
+    /// The last instant of appending in microseconds, and as what it was understood: hundreds are of one millisecond.
+    appended_at: (i64, DateTime<Utc>),
+}
+
+impl Reading<'_> {
+    fn appended_at(&mut self, micros: i64) -> DateTime<Utc> {
+        if self.appended_at.0 != micros {
+            self.appended_at = (micros, DateTime::from_timestamp_micros(micros).unwrap_or_default());
+        }
+        self.appended_at.1
+    }
+}
+
 /// Tables keep microseconds; the event as decided must be the event as read back.
 fn truncate_times<S>(event: &mut Event<S>) {
     event.occurred_at = micros(event.occurred_at);
@@ -127,13 +153,18 @@ fn truncate_times<S>(event: &mut Event<S>) {
 }
 
 fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    // Nearly all are of milliseconds; a leap second, which has more than all nanoseconds of one, is read back as the next.
+    let nanos = at.timestamp_subsec_nanos();
+    if nanos < 1_000_000_000 && nanos.is_multiple_of(1_000) {
+        return at;
+    }
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }
 
 /// The event of a record, or why there is none. Only what stands in the log is looked at, so the answer is always the same.
-fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
+fn read<'r>(partition: &TopicPartition, stored: &'r Stored, reading: &mut Reading<'r>) -> Outcome<'r> {
     let value = &stored.record.value;
-    let appended_at = DateTime::<Utc>::from_timestamp_micros(stored.appended_at).unwrap_or_default();
+    let appended_at = reading.appended_at(stored.appended_at);
     if stored.bytes() > RECORD_BYTES_MAX {
         return Outcome::Refused(refuse_unread(stored, appended_at));
     }
@@ -145,7 +176,16 @@ fn read<'r>(partition: &TopicPartition, stored: &'r Stored) -> Outcome<'r> {
     }
     let event = match cloud_events::of_record(&stored.record, appended_at) {
         Some(event) => event.map(|event| Box::new(event.into())),
-        None => Event::from_json_in_place(value, appended_at),
+        None => {
+            let mut event = reading.spare.pop().unwrap_or_default();
+            match event.refill(value, appended_at) {
+                Ok(()) => Ok(event),
+                Err(invalid) => {
+                    reading.spare.push(event);
+                    Err(invalid)
+                }
+            }
+        }
     };
     match event {
         Ok(mut event) => {

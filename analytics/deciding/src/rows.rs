@@ -14,7 +14,7 @@ pub use crate::columns::month_of;
 use crate::fingerprint;
 use crate::names::{Name, Names};
 use crate::parts::{CellParts, Part};
-use crate::reading::{Judgement, Outcome, Refused, Row};
+use crate::reading::{Judgement, Outcome, Reading, Refused, Row};
 use crate::state::{Candidate, Cell, Id, PartitionState};
 
 /// What one partition's records came to.
@@ -50,13 +50,13 @@ pub fn decide(partition: &TopicPartition, records: &[Stored], state: &mut Partit
     let (body, points, placed) = (Vec::new(), Vec::new(), Vec::new());
     let mut decider = Decider { state, grids, body, points, placed, counts: Counts::of(records.len()) };
     let (mut columns, mut rows) = (Columns::new(partition, records.len()), Vec::with_capacity(BLOCK.min(records.len())));
-    let mut refused = Vec::new();
+    let (mut refused, mut reading) = (Vec::new(), Reading::default());
     for block in records.chunks(BLOCK) {
-        rows.extend(block.iter().map(|stored| Row::read(partition, stored)));
+        rows.extend(block.iter().map(|stored| Row::read(partition, stored, &mut reading)));
         decider.decide(&mut rows);
         refused.extend(rows.extract_if(.., |row| row.refused().is_some()));
         columns.add(&rows, decider.state.names());
-        rows.clear();
+        rows.drain(..).for_each(|row| row.spare(&mut reading));
     }
     let mut refused_columns = Columns::new(partition, refused.len());
     refused_columns.add_refused(&refused, decider.state.names());
@@ -258,6 +258,21 @@ mod tests {
     fn call(id: &str) -> Vec<u8> {
         format!(r#"{{"event_id":"{id}","source":"city","kind":"hotline_call","occurred_at":"2026-01-05T08:00:00Z","address":"Mill Road"}}"#)
             .into_bytes()
+    }
+
+    #[test]
+    fn each_row_says_its_own_month() {
+        let at =
+            ["2025-01-31T23:59:59.999999Z", "2025-02-01T00:00:00Z", "2025-02-28T23:59:59Z", "2024-02-29T12:00:00Z", "2024-03-01T00:00:00Z"];
+        let at = [&at[..], &["1969-12-31T23:59:59.5Z", "2016-12-31T23:59:60Z", "2025-01-31T23:59:59Z"]].concat();
+        let call = |(id, at)| {
+            format!(r#"{{"event_id":"{id}","source":"city","kind":"hotline_call","occurred_at":"{at}","address":"Mill Road"}}"#)
+                .into_bytes()
+        };
+        let (_, rows) = decided(at.iter().enumerate().map(call).chain([b"{".to_vec()]).collect());
+        let months: Vec<_> =
+            rows.iter().flat_map(|batch| batch.column_by_name("month").unwrap().as_string::<i32>().iter().flatten()).collect();
+        assert_eq!(months, ["2025-01", "2025-02", "2025-02", "2024-02", "2024-03", "1969-12", "2017-01", "2025-01", "none"]);
     }
 
     #[test]

@@ -28,6 +28,13 @@ impl<S> Attributes<S> {
         self.0.is_empty()
     }
 
+    /// None, with the room these took.
+    pub(super) fn cleared(&mut self) -> Vec<(S, S)> {
+        let mut pairs = std::mem::take(&mut self.0);
+        pairs.clear();
+        pairs
+    }
+
     /// Names and texts.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&S, &S)> {
         self.0.iter().map(|(name, text)| (name, text))

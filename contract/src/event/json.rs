@@ -183,7 +183,19 @@ pub(super) mod tests {
             in_place.write_json(&mut again);
             prop_assert_eq!(String::from_utf8(again), String::from_utf8(owned.to_json()));
             let now = event.occurred_at;
-            prop_assert_eq!(Event::from_json(&json, now).err(), Event::from_json_in_place(&json, now).err());
+            prop_assert_eq!(Event::from_json(&json, now).err(), Event::<Text<'_>>::default().refill(&json, now).err());
+        }
+
+        #[test]
+        fn read_in_the_place_of_another_nothing_of_that_is_left(former in event(), event in event(), cut in any::<prop::sample::Index>()) {
+            let (former, json, now) = (former.to_json(), event.to_json(), event.occurred_at);
+            let broken = &json[..cut.index(json.len())];
+            let mut place = Event::default();
+            for bytes in [&*former, broken, &json] {
+                let (mut new, read) = (Event::default(), place.refill(bytes, now));
+                prop_assert_eq!(&read, &new.refill(bytes, now));
+                prop_assert!(read.is_err() || place == new);
+            }
         }
     }
 }

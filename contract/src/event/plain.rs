@@ -11,19 +11,16 @@ use self::values::{decimal, plain_bytes, time};
 use super::text::Text;
 use super::{Attributes, Event, Kind};
 
-/// The event, where the bytes are plain. It is filled where it stays: moved from function to function, five hundred bytes cost as much as
-/// reading some of its fields.
-pub(super) fn read(bytes: &[u8]) -> Option<Box<Event<Text<'_>>>> {
+/// Fills the event, which is a blank one, where the bytes are plain. It is filled where it stays: moved from function to function, five
+/// hundred bytes cost as much as reading some of its fields.
+pub(super) fn read<'a>(bytes: &'a [u8], event: &mut Event<Text<'a>>) -> Option<()> {
     let mut scan = Scan { text: std::str::from_utf8(bytes).ok()?, at: 0 };
-    let mut fields = Fields {
-        event: Box::new(Event::new(Text::from(""), Text::from(""), Kind::CaseStep, DateTime::UNIX_EPOCH)),
-        found: Found::default(),
-    };
+    let mut fields = Fields { event, found: Found::default() };
     scan.fields(|scan, name| fields.take(scan, name))?;
     scan.blanks();
     let found = &fields.found;
     let whole = found.event_id && found.source && found.kind && found.occurred_at;
-    (whole && scan.at == bytes.len()).then_some(fields.event)
+    (whole && scan.at == bytes.len()).then_some(())
 }
 
 /// Which of the fields were found that say nothing of it themselves.
@@ -38,12 +35,12 @@ struct Found {
 }
 
 /// What was read so far.
-struct Fields<'a> {
-    event: Box<Event<Text<'a>>>,
+struct Fields<'e, 'a> {
+    event: &'e mut Event<Text<'a>>,
     found: Found,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Fields<'_, 'a> {
     fn take(&mut self, scan: &mut Scan<'a>, name: Name) -> Option<()> {
         let Self { event, found } = self;
         match name {
@@ -70,7 +67,10 @@ impl<'a> Fields<'a> {
             Name::Lat => once(&mut event.lat, scan.number()),
             Name::GridId => once(&mut event.grid_id, scan.held()),
             Name::DeadlineAt => once(&mut event.deadline_at, scan.time()),
-            Name::Attributes => first(&mut found.attributes, &mut event.attributes, scan.texts()),
+            Name::Attributes => {
+                scan.texts(&mut event.attributes)?;
+                (!std::mem::replace(&mut found.attributes, true)).then_some(())
+            }
         }
     }
 }
@@ -124,26 +124,30 @@ names! {
     Attributes "attributes"
 }
 
-/// A name in quotes and with its colon, and its beginning as a number: what differs there is not compared any further.
+/// How much of a name in quotes is compared at once.
+const START_BYTES: usize = size_of::<u128>();
+
+/// A name in quotes and with its colon, and its beginning as a number: few names are longer than that, and what differs there is not compared
+/// any further.
 struct Quoted {
     text: &'static [u8],
-    start: u64,
-    mask: u64,
+    start: u128,
+    mask: u128,
 }
 
 impl Quoted {
     const fn new(text: &'static [u8]) -> Self {
         let (mut start, mut mask, mut at) = (0, 0, 0);
-        while at < text.len() && at < 8 {
-            start |= (text[at] as u64) << (8 * at);
+        while at < text.len() && at < START_BYTES {
+            start |= (text[at] as u128) << (8 * at);
             mask |= 0xff << (8 * at);
             at += 1;
         }
         Self { text, start, mask }
     }
 
-    fn begins(&self, start: u64, bytes: &[u8]) -> bool {
-        start & self.mask == self.start && bytes.starts_with(self.text)
+    fn begins(&self, start: u128, bytes: &[u8]) -> bool {
+        start & self.mask == self.start && (self.text.len() <= START_BYTES || bytes.starts_with(self.text))
     }
 }
 
@@ -224,8 +228,8 @@ impl<'a> Scan<'a> {
     /// The name of a field and its colon: looked for among those from place `after` on, as it is written without blanks, then in general.
     fn name(&mut self, after: usize) -> Option<Name> {
         let rest = &self.text.as_bytes()[self.at..];
-        if let Some(start) = rest.first_chunk::<8>() {
-            let start = u64::from_le_bytes(*start);
+        if let Some(start) = rest.first_chunk::<START_BYTES>() {
+            let start = u128::from_le_bytes(*start);
             if let Some((name, quoted)) = Name::ALL[after..].iter().find(|(_, quoted)| quoted.begins(start, rest)) {
                 self.at += quoted.text.len();
                 return Some(*name);
@@ -252,13 +256,15 @@ impl<'a> Scan<'a> {
         self.string().map(Text::from)
     }
 
-    fn texts(&mut self) -> Option<Attributes<Text<'a>>> {
-        let mut texts = Vec::new();
+    /// Texts by name, in the memory of those that were there.
+    fn texts(&mut self, attributes: &mut Attributes<Text<'a>>) -> Option<()> {
+        let mut texts = attributes.cleared();
         self.object(|scan, name| {
             texts.push((Text::from(name), scan.held()?));
             Some(())
         })?;
-        Some(Attributes::of(texts))
+        *attributes = Attributes::of(texts);
+        Some(())
     }
 
     /// A number, by serde's own rules and rounding.
@@ -282,6 +288,11 @@ mod tests {
 
     use super::super::json::tests::event;
     use super::*;
+
+    fn read(bytes: &[u8]) -> Option<Box<Event<Text<'_>>>> {
+        let mut event = Box::default();
+        super::read(bytes, &mut event).map(|()| event)
+    }
 
     fn by_serde(bytes: &[u8]) -> Option<Event<Text<'_>>> {
         serde_json::from_slice(bytes).ok()

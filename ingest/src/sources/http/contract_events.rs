@@ -49,15 +49,15 @@ pub(super) fn read(
         },
         _ => vec![body],
     };
-    let (mut records, mut room) = (Vec::with_capacity(pieces.len()), Room::default());
+    let (mut records, mut room, mut place) = (Vec::with_capacity(pieces.len()), Room::default(), Event::default());
     for (index, piece) in pieces.into_iter().enumerate() {
         let event = match media {
             Media::Json | Media::Ndjson => {
                 // Most of what comes: it is written into its record from where it stands.
-                match Event::from_json_in_place(piece, now) {
-                    Ok(event) => {
-                        let (source, rules) = sources.of(&event.source);
-                        let envelope = Envelope::event_in_place(&event, rules, &mut room);
+                match place.refill(piece, now) {
+                    Ok(()) => {
+                        let (source, rules) = sources.of(&place.source);
+                        let envelope = Envelope::event_in_place(&place, rules, &mut room);
                         if envelope.record.bytes() <= RECORD_BYTES_MAX {
                             records.push(Accepted { source, envelope, refused: None });
                             continue;
