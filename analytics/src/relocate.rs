@@ -79,6 +79,6 @@ pub async fn rebuild_cells(records: &mut Table, cells: &mut Table, offsets: &Off
     positions.insert(LOCATED.to_owned(), times);
     cells.refresh(None).await?;
     let remove = cells.snapshot()?.files.to_vec();
-    cells.commit(Change { rows: vec![cells::batch(&[parts])], remove, positions, ..Change::default() }).await?;
+    cells.commit(Change { rows: vec![deciding::cells::batch(&[parts])], remove, positions, ..Change::default() }).await?;
     Ok(())
 }
