@@ -74,6 +74,8 @@ pub enum Written {
     Names,
     /// Neither sought by value nor seen twice: without dictionary and bounds.
     Opaque,
+    /// As those, and of thousands of bytes: packed in new files as well.
+    Long,
 }
 
 /// Named positions committed with the rows; they only grow.

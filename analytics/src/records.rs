@@ -58,8 +58,9 @@ fn written() -> Vec<(&'static str, Written)> {
                 "located_by",
             ],
         ),
-        // Of refused records the payload, whole: each is different and may be a megabyte.
-        of(Written::Opaque, &["address", "caller", "body_hash", "payload"]),
+        of(Written::Opaque, &["address", "caller", "body_hash"]),
+        // Of refused records, whole: each is different and may be a megabyte.
+        of(Written::Long, &["payload"]),
     ]
     .concat()
 }

@@ -167,7 +167,7 @@ fn stretches(batch: &RecordBatch, columns: &[String]) -> Option<Vec<(RecordBatch
 /// How closely files are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// Snappy, for files that compaction writes anew before long.
+    /// Snappy, and that only where much is gained, for files that compaction writes anew before long.
     Quick,
     /// zstd at its quickest level, a third smaller, for files that stay.
     Close,
@@ -188,12 +188,20 @@ fn writer_properties(spec: &TableSpec, packing: Packing) -> WriterProperties {
     let column = |properties: WriterPropertiesBuilder, (path, written): &(&str, Written)| {
         let path = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
         let properties = match written {
-            Written::Names | Written::Opaque => properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
+            Written::Names | Written::Opaque | Written::Long => {
+                properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
+            }
             Written::Plain | Written::Rising => properties,
+        };
+        let properties = match (packing, written) {
+            (Packing::Quick, Written::Plain | Written::Rising | Written::Opaque) => {
+                properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+            }
+            _ => properties,
         };
         match written {
             Written::Names => properties,
-            Written::Plain | Written::Opaque => properties.set_column_dictionary_enabled(path, false),
+            Written::Plain | Written::Opaque | Written::Long => properties.set_column_dictionary_enabled(path, false),
             Written::Rising => {
                 properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
             }
