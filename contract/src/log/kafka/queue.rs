@@ -8,9 +8,9 @@ use super::shared::Context;
 use crate::log::{RECORD_BYTES_MAX, Record, Stored};
 use crate::pieces::Pieces;
 
-/// A value that stays where it lies: to copy it costs more than to hold it. It keeps all of the broker's answer, a few megabytes, in memory
-/// with it.
-const LARGE_BYTES: usize = 32 * 1024;
+/// A value that stays where it lies: to copy it costs more than to hold it. It keeps all of the broker's answer in memory with it, up to
+/// sixteen megabytes, which the next answers then cannot come into.
+const LARGE_BYTES: usize = 128 * 1024;
 
 /// Bytes kept of a value whose record is larger than the log takes: enough for a person to see what it is. All of it stands in the topic.
 const BEGINNING_BYTES: usize = 4 * 1024;
