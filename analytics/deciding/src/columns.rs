@@ -39,7 +39,7 @@ impl Columns {
     /// For so many rows of a partition, at most.
     pub(crate) fn new(partition: &TopicPartition, rows: usize) -> Self {
         let schema = schema::record_schema();
-        // Most records are no refused ones, and room for those is asked for all the same.
+        // Mostly none is refused, and no room is asked for what does not come.
         let columns = schema.fields().iter().filter(|_| rows > 0).map(|field| column(field.name(), partition)).collect();
         Self { schema, columns, rows: 0, payload_bytes: 0, due: rows, done: Vec::new() }
     }
