@@ -65,16 +65,16 @@ pub struct TableSpec {
 /// How a column is written into its files. Any of them is read by every program that reads Parquet; what differs is what writing costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// As it is: a dictionary would hold values that seldom come twice all once more, and looks each up that packing leaves little of anyway,
+    /// As it is, and in new files not even packed: a dictionary would hold values that seldom come twice all once more, and looks each up that packing leaves little of anyway,
     /// because it is a number that hardly changes.
     Plain,
-    /// Mostly each a little above the one before, or the same: as differences, of which few bits are left.
+    /// Mostly each a little above the one before, or the same: as differences, of which few bits are left, so that new files are not packed.
     Rising,
     /// A few names in any order: without bounds, by which no file or page could be skipped.
     Names,
-    /// Neither sought by value nor seen twice: without dictionary and bounds.
+    /// Neither sought by value nor seen twice: without dictionary and bounds, in new files not packed.
     Opaque,
-    /// As those, and of thousands of bytes: packed in new files as well.
+    /// As those, but of thousands of bytes: packed in new files as well.
     Long,
 }
 

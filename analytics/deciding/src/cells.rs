@@ -51,9 +51,9 @@ impl Key {
         Self((of_source << Self::NAME | number(grid)) << Self::NAME | number(category))
     }
 
-    /// The name whose bits begin there.
-    fn name(self, name: u32) -> Option<Name> {
-        let number = (self.0 >> (name * Self::NAME)) as usize & ((1 << Self::NAME) - 1);
+    /// The name in that place, from the last on.
+    fn name(self, place: u32) -> Option<Name> {
+        let number = (self.0 >> (place * Self::NAME)) as usize & ((1 << Self::NAME) - 1);
         number.checked_sub(1).map(Name::at)
     }
 

@@ -68,8 +68,8 @@ impl<'a> Fields<'_, 'a> {
             Name::GridId => once(&mut event.grid_id, scan.held()),
             Name::DeadlineAt => once(&mut event.deadline_at, scan.time()),
             Name::Attributes => {
-                scan.texts(&mut event.attributes)?;
-                (!std::mem::replace(&mut found.attributes, true)).then_some(())
+                let room = event.attributes.cleared();
+                first(&mut found.attributes, &mut event.attributes, scan.texts(room))
             }
         }
     }
@@ -256,15 +256,13 @@ impl<'a> Scan<'a> {
         self.string().map(Text::from)
     }
 
-    /// Texts by name, in the memory of those that were there.
-    fn texts(&mut self, attributes: &mut Attributes<Text<'a>>) -> Option<()> {
-        let mut texts = attributes.cleared();
+    /// Texts by name, in a vector that is empty.
+    fn texts(&mut self, mut texts: Vec<(Text<'a>, Text<'a>)>) -> Option<Attributes<Text<'a>>> {
         self.object(|scan, name| {
             texts.push((Text::from(name), scan.held()?));
             Some(())
         })?;
-        *attributes = Attributes::of(texts);
-        Some(())
+        Some(Attributes::of(texts))
     }
 
     /// A number, by serde's own rules and rounding.

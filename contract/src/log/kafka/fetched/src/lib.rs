@@ -1,7 +1,7 @@
 //! What Kafka's client has fetched of a partition, taken many messages at a time.
 //!
 //! The client's safe wrapper takes one message a call, for which it reads the clock three times and makes an event of its own; of draining a
-//! topic into the lake that was a tenth. `rd_kafka_consume_batch_queue` pays it once for hundreds. This is the only crate with `unsafe`, and
+//! topic into the lake that was an eighth. `rd_kafka_consume_batch_queue` pays it once for hundreds. This is the only crate with `unsafe`, and
 //! knows nothing of gridwatch.
 //!
 //! What the `unsafe` here rests on:
