@@ -67,7 +67,7 @@ impl Consumer {
                     (first, first)
                 }
             };
-            held.insert(partition.clone(), Held { next, skipped, ..Held::default() });
+            held.insert(partition.clone(), Held::at(next, skipped));
         }
         if !fresh.is_empty() {
             self.records.commit(Change { positions: fresh, ..Change::default() }).await?;

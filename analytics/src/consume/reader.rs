@@ -12,8 +12,11 @@ use contract::{Offsets, TopicPartition};
 use deciding::parts::CellParts;
 use deciding::rows::{self, Decided, Tally};
 use deciding::state::PartitionState;
+use futures::StreamExt;
 use futures::future::{join, try_join_all};
+use futures::stream::FuturesUnordered;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ConsumeError;
 use crate::grid_store::GridStore;
@@ -46,6 +49,33 @@ pub(super) struct Held {
     pub(super) next: u64,
     /// Offsets so far at which no record stands.
     pub(super) skipped: u64,
+    /// What the log was asked for from `next` on and has not answered.
+    asked: Option<AbortOnDropHandle<Result<Batch, LogError>>>,
+}
+
+impl Held {
+    /// What is held of a partition that is read from `next` on, and nothing known of its past.
+    pub(super) fn at(next: u64, skipped: u64) -> Self {
+        Self { next, skipped, ..Self::default() }
+    }
+
+    /// What comes next, at most about so many bytes, as the log says now: that nothing had come when it was asked earlier does not count.
+    async fn answer(&mut self, log: &Arc<dyn EventLog>, partition: &TopicPartition, room: usize) -> Result<Vec<Stored>, ConsumeError> {
+        loop {
+            let earlier = self.asked.is_some();
+            let (log, partition, next) = (Arc::clone(log), partition.clone(), self.next);
+            let ask = async move { log.fetch(&partition.topic, partition.partition, next, room, Duration::ZERO).await };
+            let answer = self.asked.get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(ask))).await;
+            self.asked = None;
+            let batch = answer??;
+            // Gaps that no record follows yet are read over now and committed with the next record.
+            self.skipped += (batch.next - self.next).saturating_sub(batch.records.len() as u64);
+            self.next = batch.next;
+            if !earlier || !batch.records.is_empty() {
+                return Ok(batch.records);
+            }
+        }
+    }
 }
 
 /// Reads partitions and decides their records.
@@ -90,7 +120,7 @@ impl Pending {
         }
         for given in came.given.values() {
             self.records += given.records.len() as u64;
-            self.backlog |= given.held_bytes + given.left_out > BACKLOG_BYTES;
+            self.backlog |= given.bytes() > BACKLOG_BYTES;
             self.bytes += given.held_bytes;
         }
     }
@@ -114,6 +144,23 @@ struct Came {
     skipped: Offsets,
 }
 
+impl Came {
+    /// Adds what a partition gave; answers how many bytes that was.
+    fn add(&mut self, partition: &TopicPartition, held: &Held, records: Vec<Stored>) -> usize {
+        if records.is_empty() {
+            return 0;
+        }
+        if held.skipped > 0 {
+            self.skipped.advance(partition.clone(), held.skipped);
+        }
+        self.offsets.advance(partition.clone(), held.next);
+        let given = self.given.entry(partition.clone()).or_default();
+        let before = given.bytes();
+        given.add(records);
+        given.bytes() - before
+    }
+}
+
 /// What one partition gave.
 #[derive(Default)]
 struct Given {
@@ -133,6 +180,11 @@ impl Given {
             self.records.extend(records);
         }
     }
+
+    /// All bytes of its records.
+    const fn bytes(&self) -> usize {
+        self.held_bytes + self.left_out
+    }
 }
 
 impl Reader {
@@ -143,9 +195,9 @@ impl Reader {
     /// Fetches and decides what every partition has, of a backlog as much as is worth a commit, into files of `writer`; `None` when
     /// nothing is new. Of a backlog the next records are fetched while those before are decided.
     pub(super) async fn decide(&mut self, writer: &Writer) -> Result<Option<Pending>, ConsumeError> {
-        let began = Instant::now();
         let mut came = Came::default();
         self.fetch(&mut came).await?;
+        let began = Instant::now();
         if came.given.is_empty() {
             self.behind = false;
             return Ok(None);
@@ -177,31 +229,30 @@ impl Reader {
     }
 
     /// Adds what every partition gives now to what it gave before, up to its bound.
+    ///
+    /// All are asked at once and waited for, but of a backlog nobody longer than a moment: a log that knows of records which its client has
+    /// not received yet answers when it has. Who answers late has been asked, and gives it to a later fetch.
     async fn fetch(&mut self, came: &mut Came) -> Result<(), ConsumeError> {
-        let (log, given) = (&self.log, &came.given);
-        // All at once: a broker that has nothing for one partition may take its time to say so.
-        let fetches = self.partitions.iter().map(async |(partition, held)| {
-            let room = FETCH_BYTES_MAX.saturating_sub(given.get(partition).map_or(0, |given| given.held_bytes));
-            if room == 0 {
-                return Ok(Batch { records: Vec::new(), next: held.next });
+        let room = |partition| FETCH_BYTES_MAX.saturating_sub(came.given.get(partition).map_or(0, |given| given.held_bytes));
+        let log = &self.log;
+        let mut answers = FuturesUnordered::new();
+        for (partition, held) in &mut self.partitions {
+            let room = room(partition);
+            if room > 0 || held.asked.is_some() {
+                answers.push(async move { (partition, held.answer(log, partition, room).await, held) });
             }
-            log.fetch(&partition.topic, partition.partition, held.next, room, Duration::ZERO).await
-        });
-        let fetched = try_join_all(fetches).await?;
-        for ((partition, held), batch) in self.partitions.iter_mut().zip(fetched) {
-            // Gaps that no record follows yet are read over now and committed with the next record.
-            held.skipped += (batch.next - held.next).saturating_sub(batch.records.len() as u64);
-            held.next = batch.next;
-            if batch.records.is_empty() {
-                continue;
-            }
-            if held.skipped > 0 {
-                came.skipped.advance(partition.clone(), held.skipped);
-            }
-            came.offsets.advance(partition.clone(), batch.next);
-            came.given.entry(partition.clone()).or_default().add(batch.records);
         }
-        Ok(())
+        let (mut bytes, mut moment) = (0, pin!(sleep(GATHERING_PAUSE)));
+        loop {
+            tokio::select! {
+                biased;
+                answer = answers.next() => match answer {
+                    Some((partition, records, held)) => bytes += came.add(partition, held, records?),
+                    None => return Ok(()),
+                },
+                () = &mut moment, if bytes > BACKLOG_BYTES => return Ok(()),
+            }
+        }
     }
 
     /// Has records decided, partition by partition; [`Reader::settle`] takes back what they gave, before the next begin.
@@ -356,6 +407,40 @@ mod tests {
             assert!((FETCH_BYTES_MAX..FETCH_BYTES_MAX + 1_000_100).contains(&given.held_bytes), "{} bytes", given.held_bytes);
             assert_eq!(came.offsets.next(partition), reader.partitions[partition].next);
         }
+    }
+
+    #[tokio::test]
+    async fn a_backlog_does_not_wait_for_a_partition_that_answers_late_and_gets_what_that_gives_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = reader(folder.path(), 2, 20, 1_000_000).await;
+        let late = TopicPartition::new(topic::QUARANTINE, 1);
+        let (log, (tell, told)) = (Arc::clone(&reader.log), tokio::sync::oneshot::channel::<()>());
+        let answer = async move {
+            told.await.unwrap();
+            log.fetch(topic::QUARANTINE, 1, 0, FETCH_BYTES_MAX, Duration::ZERO).await
+        };
+        reader.partitions.get_mut(&late).unwrap().asked = Some(AbortOnDropHandle::new(tokio::spawn(answer)));
+        let mut came = Came::default();
+        reader.fetch(&mut came).await.unwrap();
+        assert!(!came.given.contains_key(&late) && came.given.len() == 1);
+        tell.send(()).unwrap();
+        for _ in 0..2 {
+            reader.fetch(&mut came).await.unwrap();
+        }
+        let offsets: Vec<_> = came.given[&late].records.iter().map(|stored| stored.offset).collect();
+        assert_eq!((offsets, came.offsets.next(&late)), ((0..5).collect(), 5));
+    }
+
+    #[tokio::test]
+    async fn that_nothing_had_come_when_it_was_asked_for_does_not_mean_that_nothing_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = reader(folder.path(), 1, 1, 10).await;
+        let nothing = async { Ok(Batch { records: Vec::new(), next: 0 }) };
+        let held = reader.partitions.values_mut().next().unwrap();
+        held.asked = Some(AbortOnDropHandle::new(tokio::spawn(nothing)));
+        let mut came = Came::default();
+        reader.fetch(&mut came).await.unwrap();
+        assert_eq!(came.offsets.total(), 1);
     }
 
     #[tokio::test]
