@@ -12,9 +12,16 @@ use crate::log::{LogLimits, RECORD_BYTES_MAX};
 /// Largest batch a topic takes and a client sends: a record of the log's bound, its framing, and room for a batch before it.
 pub(super) const BATCH_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
 
-/// Bytes of a partition in one answer of the broker, which cuts off the last batch where they are full: what is left of it was sent for
-/// nothing, of large batches up to half of a small answer.
-const ANSWER_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
+/// How batches are packed: unpacked in a third of zstd's time, by everybody who reads; takes twice its room.
+pub(super) const PACKING: &str = "lz4";
+
+/// Bytes of a partition in one answer of the broker. They come packed, and what comes in one answer is unpacked before any of it is given:
+/// with 4 MiB, megabytes that pack to nothing held all of a topic in memory at once.
+const ANSWER_BYTES_MAX: usize = BATCH_BYTES_MAX / 4;
+
+/// The same for a topic of somebody else, who may not pack: a broker cuts off the last batch where an answer is full, and what it sent of
+/// that was sent for nothing, of large batches half of a small answer.
+const OUTSIDE_ANSWER_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
 /// A text that is never printed: passwords come from a file or the environment, and stay there.
 #[derive(Clone, PartialEq, Eq)]
@@ -211,8 +218,7 @@ impl KafkaOptions {
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            // Unpacked in a third of zstd's time, by everybody who reads; takes twice its room.
-            .set("compression.type", "lz4")
+            .set("compression.type", PACKING)
             // Partitions are given with each record; this is the same rule, for whoever reads the settings.
             .set("partitioner", "murmur2_random")
             .set("linger.ms", millis(self.linger))
@@ -288,7 +294,7 @@ impl KafkaOptions {
             .set("queued.min.messages", "10000000")
             // Of all partitions together: what several turns take.
             .set("queued.max.messages.kbytes", (4 * self.prefetch_bytes_max / 1024).max(1).to_string())
-            .set("max.partition.fetch.bytes", ANSWER_BYTES_MAX.to_string())
+            .set("max.partition.fetch.bytes", OUTSIDE_ANSWER_BYTES_MAX.to_string())
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.wait.max.ms", "50");

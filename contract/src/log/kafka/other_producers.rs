@@ -48,6 +48,7 @@ async fn what_other_producers_write_is_read_as_it_stands() {
     committed_is_read_and_aborted_is_a_gap(&rig, &log).await;
     tombstones_and_missing_keys_are_empty(&rig, &log).await;
     of_what_is_too_large_the_beginning_is_kept(&rig, &log).await;
+    what_comes_unpacked_stands_packed(&rig, "large");
     the_partition_is_the_one_java_would_take(&rig, &log).await;
     reading_at_the_end_costs_nothing(&log).await;
 }
@@ -150,6 +151,13 @@ async fn of_what_is_too_large_the_beginning_is_kept(rig: &Rig, log: &KafkaLog) {
         assert_eq!(stored.bytes(), value.len() + 1);
         assert!(stored.record.value == value.as_bytes()[..kept], "{} bytes of {} kept", stored.record.value.len(), value.len());
     }
+}
+
+/// Three megabytes of few letters, sent unpacked.
+fn what_comes_unpacked_stands_packed(rig: &Rig, topic: &str) {
+    let segment = format!("{}/1/data/{topic}-0/00000000000000000000.log", rig.fact("folder"));
+    let bytes = std::fs::metadata(&segment).unwrap().len();
+    assert!((1_000..100_000).contains(&bytes), "{segment} has {bytes} bytes");
 }
 
 async fn the_partition_is_the_one_java_would_take(rig: &Rig, log: &KafkaLog) {

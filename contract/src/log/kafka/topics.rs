@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::options::{BATCH_BYTES_MAX, KafkaOptions};
+use super::options::{BATCH_BYTES_MAX, KafkaOptions, PACKING};
 use super::reader_client::ReaderClient;
 use super::shared::{Context, Role, Shared};
 use crate::log::{LogError, TopicSpec};
@@ -155,13 +155,15 @@ fn let_go(client: AdminClient<Context>) {
 }
 
 /// A topic's settings as declared; times and bytes without limit are -1.
-fn settings(spec: &TopicSpec) -> [(&'static str, String); 5] {
+fn settings(spec: &TopicSpec) -> [(&'static str, String); 6] {
     let age = spec.retention_age.map_or("-1".to_owned(), |age| age.as_millis().to_string());
     let bytes = spec.retention_bytes.map_or("-1".to_owned(), |bytes| (bytes / u64::from(spec.partitions)).max(1).to_string());
     [
         ("cleanup.policy", "delete".to_owned()),
         ("message.timestamp.type", "LogAppendTime".to_owned()),
         ("max.message.bytes", BATCH_BYTES_MAX.to_string()),
+        // What others send unpacked, as most clients do by themselves, the broker packs.
+        ("compression.type", PACKING.to_owned()),
         ("retention.ms", age),
         ("retention.bytes", bytes),
     ]
@@ -191,7 +193,12 @@ fn differences(spec: &TopicSpec, standing: &ConfigResource) -> Result<(), LogErr
         if found == declared {
             continue;
         }
-        let enough = name == "max.message.bytes" && found.parse().is_ok_and(|found: usize| found >= BATCH_BYTES_MAX);
+        let enough = match name {
+            "max.message.bytes" => found.parse().is_ok_and(|found: usize| found >= BATCH_BYTES_MAX),
+            // Packed is packed: how is for whoever pays for the disks to say.
+            "compression.type" => !["producer", "uncompressed"].contains(&found),
+            _ => false,
+        };
         if ["cleanup.policy", "message.timestamp.type"].contains(&name) {
             let detail = format!("it stands with {name}={found}, and {declared} is needed: set it with kafka-configs.sh --alter");
             return Err(LogError::InvalidTopic { topic: spec.name.clone(), detail });
@@ -248,7 +255,8 @@ mod tests {
             let refusal = differences(&spec(), &standing(name, value)).unwrap_err().to_string();
             assert!(refusal.contains(&format!("{name}={value}")), "{refusal}");
         }
-        for (name, value) in [("retention.ms", "1"), ("retention.bytes", "-1"), ("max.message.bytes", "9999999")] {
+        let others = [("retention.ms", "1"), ("retention.bytes", "-1"), ("max.message.bytes", "9999999"), ("compression.type", "producer")];
+        for (name, value) in others {
             differences(&spec(), &standing(name, value)).unwrap();
         }
     }
