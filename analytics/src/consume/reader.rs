@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -12,9 +13,9 @@ use contract::{Offsets, TopicPartition};
 use deciding::parts::CellParts;
 use deciding::rows::{self, Decided, Tally};
 use deciding::state::PartitionState;
-use futures::StreamExt;
 use futures::future::{join, try_join_all};
 use futures::stream::FuturesUnordered;
+use futures::{StreamExt, poll};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -61,17 +62,29 @@ impl Held {
 
     /// What comes next, at most about so many bytes, as the log says now: that nothing had come when it was asked earlier does not count.
     async fn answer(&mut self, log: &Arc<dyn EventLog>, partition: &TopicPartition, room: usize) -> Result<Vec<Stored>, ConsumeError> {
+        let mut asked_before = true;
         loop {
-            let earlier = self.asked.is_some();
-            let (log, partition, next) = (Arc::clone(log), partition.clone(), self.next);
-            let ask = async move { log.fetch(&partition.topic, partition.partition, next, room, Duration::ZERO).await };
-            let answer = self.asked.get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(ask))).await;
-            self.asked = None;
-            let batch = answer??;
+            let batch = if let Some(asked) = &mut self.asked {
+                let answer = asked.await;
+                self.asked = None;
+                answer??
+            } else {
+                asked_before = false;
+                let (log, partition, next) = (Arc::clone(log), partition.clone(), self.next);
+                let fetch = async move { log.fetch(&partition.topic, partition.partition, next, room, Duration::ZERO).await };
+                let mut fetch = Box::pin(fetch);
+                match poll!(&mut fetch) {
+                    Poll::Ready(batch) => batch?,
+                    Poll::Pending => {
+                        self.asked = Some(AbortOnDropHandle::new(tokio::spawn(fetch)));
+                        continue;
+                    }
+                }
+            };
             // Gaps that no record follows yet are read over now and committed with the next record.
             self.skipped += (batch.next - self.next).saturating_sub(batch.records.len() as u64);
             self.next = batch.next;
-            if !earlier || !batch.records.is_empty() {
+            if !asked_before || !batch.records.is_empty() {
                 return Ok(batch.records);
             }
         }
