@@ -27,7 +27,8 @@ use crate::lake::delta::{NewFiles, Writer};
 /// decided and what came before is encoded.
 const FETCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes one partition gives at once that say it may hold more: half of what a reader on Kafka reads ahead of a partition.
+/// Bytes one partition gives at once that say it may hold more: half of what a reader on Kafka reads ahead of a partition. As many of all
+/// together are worth deciding before those come who answer late.
 const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of a backlog worth a commit, which costs tens of milliseconds however little it holds.
@@ -37,7 +38,8 @@ const TURN_BYTES: usize = 64 * 1024 * 1024;
 /// to a city of 80,000 events a second.
 const BEHIND_BYTES: usize = 8 * 1024 * 1024;
 
-/// Longest time a backlog is gathered for one commit, and the pause before it is looked for more where little came.
+/// Longest time a backlog is gathered for one commit, the pause before it is looked for more where little came, and the moment it waits for
+/// who answers late.
 const GATHERING: Duration = Duration::from_millis(250);
 const GATHERING_PAUSE: Duration = Duration::from_millis(5);
 
@@ -251,7 +253,8 @@ impl Reader {
         let mut answers = FuturesUnordered::new();
         for (partition, held) in &mut self.partitions {
             let room = room(partition);
-            if room > 0 || held.asked.is_some() {
+            // Who has been asked had room then, and has given nothing since.
+            if room > 0 {
                 answers.push(async move { (partition, held.answer(log, partition, room).await, held) });
             }
         }
